@@ -1,0 +1,92 @@
+"""Generative adversarial networks that people can rely on.
+
+    run = gansmith.train("photos/", minutes=10)
+    samples = run.sample(64, label="cat", seed=7)
+    samples.picture().save("cats.png")
+
+Names are loaded when they are first used, so that importing gansmith costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gansmith.artefact import Generator, Samples
+    from gansmith.config import Recipe
+    from gansmith.domains.domain import Codec, Domain
+    from gansmith.errors import ConfigError, DataError, GansmithError, MissingExtra, RunError, StorageError, TrainingError
+    from gansmith.layout import Batch, Block, Layout
+    from gansmith.losses import LOSSES, LossPair
+    from gansmith.records import Finding
+    from gansmith.verbs.describe import Description, describe
+    from gansmith.verbs.run import Run, load
+    from gansmith.verbs.sample import sample
+    from gansmith.verbs.train import train
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "LOSSES": "losses",
+    "Batch": "layout",
+    "Block": "layout",
+    "Codec": "domains.domain",
+    "ConfigError": "errors",
+    "DataError": "errors",
+    "Description": "verbs.describe",
+    "Domain": "domains.domain",
+    "Finding": "records",
+    "GansmithError": "errors",
+    "Generator": "artefact",
+    "Layout": "layout",
+    "LossPair": "losses",
+    "MissingExtra": "errors",
+    "Recipe": "config",
+    "Run": "verbs.run",
+    "RunError": "errors",
+    "Samples": "artefact",
+    "StorageError": "errors",
+    "TrainingError": "errors",
+    "describe": "verbs.describe",
+    "load": "verbs.run",
+    "sample": "verbs.sample",
+    "train": "verbs.train",
+}
+
+__all__ = [
+    "LOSSES",
+    "Batch",
+    "Block",
+    "Codec",
+    "ConfigError",
+    "DataError",
+    "Description",
+    "Domain",
+    "Finding",
+    "GansmithError",
+    "Generator",
+    "Layout",
+    "LossPair",
+    "MissingExtra",
+    "Recipe",
+    "Run",
+    "RunError",
+    "Samples",
+    "StorageError",
+    "TrainingError",
+    "describe",
+    "load",
+    "sample",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'gansmith' has no attribute {name!r}")
+    return getattr(import_module(f"gansmith.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

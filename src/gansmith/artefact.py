@@ -1,0 +1,207 @@
+"""An exported generator as a folder: load, draw, decode. It needs neither the engine nor the training data.
+
+  config.json            networks, layout, classes, domain, the precision and the format's version
+  codec.json             what turns tensors into native samples
+  weights.safetensors    of the averaged generator
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from gansmith import domains, latent, networks
+from gansmith.config import NetworkSettings
+from gansmith.domains.domain import Codec, Domain
+from gansmith.errors import ConfigError, RunError
+from gansmith.layout import Layout
+from gansmith.runs import read_json, replacing, write_json
+
+FORMAT = 1
+BLOCK = latent.BLOCK  # samples in one pass of the network, always: a sample's last bit may depend on how many are drawn beside it
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a generator's folder says of itself beside codec and weights."""
+
+    network: NetworkSettings
+    layout: Layout
+    domain: str
+    classes: tuple[str, ...] = ()
+    shares: tuple[float, ...] = ()  # of each class in the training data
+    own_network: bool = False  # the generator was the user's own module, which only they can build
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "format": FORMAT,
+            "network": self.network.model_dump(mode="json"),
+            "layout": self.layout.to_dict(),
+            "domain": self.domain,
+            "classes": list(self.classes),
+            "shares": list(self.shares),
+            "own_network": self.own_network,
+        }
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any], path: Path) -> Card:
+        if values.get("format", 0) > FORMAT:
+            raise RunError(f"{path} was written by a newer gansmith. Upgrade with: pip install -U gansmith")
+        try:
+            return cls(
+                network=NetworkSettings(**values["network"]),
+                layout=Layout.from_dict(values["layout"]),
+                domain=values["domain"],
+                classes=tuple(values["classes"]),
+                shares=tuple(values["shares"]),
+                own_network=values["own_network"],
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise RunError(f"{path} does not describe a generator ({type(error).__name__}: {error}). Export it again.") from None
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Drawn samples in their native form, with the label of each and the latents they came from."""
+
+    raw: np.ndarray  # [N, ...]; an image is [H, W, C]
+    labels: np.ndarray | None  # [N] indices into classes
+    classes: tuple[str, ...]
+    latents: Tensor  # [N, Z]
+    domain: Domain = field(repr=False)
+
+    def __len__(self) -> int:
+        return len(self.raw)
+
+    def picture(self, columns: int | None = None) -> Any:
+        """All of them as one PIL image."""
+        return self.domain.picture(self.raw, columns)
+
+
+class Generator:
+    """A trained generator, ready to draw."""
+
+    def __init__(self, network: nn.Module, card: Card, codec: Codec, domain: Domain) -> None:
+        self.network, self.card, self.codec, self.domain = network.eval(), card, codec, domain
+
+    @classmethod
+    def load(cls, folder: str | Path, network: nn.Module | None = None, device: str = "cpu") -> Generator:
+        """The generator in an exported folder. `network`: the module to fill, where the run trained the user's own.
+
+        RunError where the folder is none, is not whole, or comes from a newer version.
+        """
+        folder = Path(folder)
+        card = Card.from_dict(read_json(folder / "config.json"), folder / "config.json")
+        if network is None:
+            if card.own_network:
+                raise RunError(f"{folder} holds the weights of a generator of your own. Pass the module: gansmith.load(path, generator=MyGenerator()).")
+            network = networks.generator(card.network, card.layout)
+        weights = folder / "weights.safetensors"
+        try:
+            network.load_state_dict(load_file(weights))
+        except FileNotFoundError:
+            raise RunError(f"{weights} is missing; the folder is not whole. Copy it again, or train again.") from None
+        except (SafetensorError, OSError) as error:
+            raise RunError(f"{weights} cannot be read ({error}). Copy it again, or train again.") from None
+        except RuntimeError as error:
+            raise RunError(f"{weights} does not fit the network ({str(error).splitlines()[0]}).") from None
+        domain = domains.by_name(card.domain)
+        return cls(network.to(device), card, domain.codec(read_json(folder / "codec.json")), domain)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return self.card.classes
+
+    def labels(self, count: int, label: str | Sequence[str] | None, seed: int, start: int = 0) -> np.ndarray | None:
+        """Class indices [count] of the samples start, start + 1, …: the one asked for; those asked for, in turn; or as the data has them."""
+        if not self.classes:
+            if label is not None:
+                raise ConfigError(f"label {label!r} was asked for, but this generator knows no labels: its data had none.")
+            return None
+        if label is not None:
+            asked = [label] if isinstance(label, str) else list(label)
+            unknown = [name for name in asked if name not in self.classes]
+            if unknown:
+                raise ConfigError(f"there is no label {unknown[0]!r}; this generator knows {', '.join(self.classes)}.")
+            return np.array([self.classes.index(asked[i % len(asked)]) for i in range(start, start + count)], np.int64)
+        place = latent.draw(seed, "label", start, count, 1)[:, 0].double()
+        share = torch.special.ndtr(place)  # uniform in (0, 1), by position like the latents
+        edges = torch.tensor(np.cumsum(self.card.shares)[:-1])
+        return torch.searchsorted(edges, share, right=True).numpy()
+
+    def sample(
+        self,
+        count: int = 64,
+        *,
+        label: str | Sequence[str] | None = None,
+        seed: int = 0,
+        truncation: float = 1.0,
+        start: int = 0,
+    ) -> Samples:
+        """Draw `count` samples. The i-th depends on (seed, i) alone, whatever the count, the machine's memory or the number of processes.
+
+        label       one class, or several in turn; None: classes as often as in the training data
+        truncation  in (0, 1]: shrinks the latents; lower is more typical and less varied
+        start       index of the first sample, so that several processes can share the work
+        ConfigError for an unknown label or a truncation out of range.
+        """
+        if count < 1:
+            raise ConfigError(f"{count} samples were asked for; ask for at least 1.")
+        if not 0.0 < truncation <= 1.0:
+            raise ConfigError(f"truncation is {truncation}; it lies above 0 and up to 1 (1: no truncation).")
+        size = self.card.network.latent
+        assert size
+        latents = latent.truncate(latent.draw(seed, "sample", start, count, size), truncation)
+        labels = self.labels(count, label, seed, start)
+        return self.decode(latents, labels, start)
+
+    def decode(self, latents: Tensor, labels: np.ndarray | None = None, start: int = 0) -> Samples:
+        """Samples of given latents [N, Z] and class indices [N]."""
+        condition = None
+        if self.card.layout.condition:
+            if labels is None:
+                raise ConfigError("this generator is conditional; give the class indices of the samples.")
+            condition = nn.functional.one_hot(torch.from_numpy(labels), self.card.layout.condition).float()
+        raw = np.concatenate([self.codec.decode(x) for x in self._passes(latents, condition, start % BLOCK)])
+        return Samples(raw, labels, self.classes, latents, self.domain)
+
+    @torch.no_grad()
+    def _passes(self, latents: Tensor, condition: Tensor | None, inside: int) -> Any:
+        """x [b, C, *P] of passes of exactly BLOCK samples, each at its own place of the block, the rest filled with zeros."""
+        device = next(self.network.parameters()).device
+        place = 0
+        while place < len(latents):
+            count = min(BLOCK - inside, len(latents) - place)
+            rows = slice(place, place + count)
+
+            def padded(x: Tensor, rows: slice = rows, inside: int = inside, count: int = count) -> Tensor:
+                whole = torch.zeros(BLOCK, x.shape[1])
+                whole[inside : inside + count] = x[rows]
+                return whole.to(device)
+
+            z = padded(latents)
+            x = self.network(z) if condition is None else self.network(z, padded(condition))
+            yield x.float()[inside : inside + count]
+            place, inside = place + count, 0
+
+
+def save(folder: Path, card: Card, codec: dict[str, Any], weights: dict[str, Tensor]) -> None:
+    """Write a generator's folder; each file is whole or not there, the weights last."""
+    write_json(folder / "config.json", card.to_dict())
+    write_json(folder / "codec.json", codec)
+    with replacing(folder / "weights.safetensors") as temporary:
+        save_file(weights, temporary, {"gansmith": json.dumps({"format": FORMAT})})
+
+
+def is_artefact(folder: str | Path) -> bool:
+    """Whether a folder looks like an exported generator."""
+    return (Path(folder) / "config.json").is_file() and (Path(folder) / "codec.json").is_file()

@@ -1,0 +1,325 @@
+"""One command per verb: words in, one call, what came of it told. Nothing heavy is imported until a command runs."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TextColumn
+
+from gansmith import config, errors
+
+if TYPE_CHECKING:
+    from gansmith.engine.loop import Tick
+    from gansmith.records import Finding
+    from gansmith.verbs.describe import Description
+    from gansmith.verbs.train import Started
+
+app = typer.Typer(
+    name="gansmith",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    help="Train a generative adversarial network on your own data, watch it learn, and draw samples from it.\n\n"
+    "[bold]gansmith train photos/[/bold] trains on a folder of pictures; [bold]gansmith train[/bold] alone on 1,797 small digits, in a minute.",
+)
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+Data = Annotated[
+    str,
+    typer.Argument(help="A folder, class folders, zip, tar, idx(.gz), npy, npz or parquet; hf:NAME; digits; toy:ring, toy:grid, toy:sines."),
+]
+Size = Annotated[str | None, typer.Option(help="Height and width in pixels: 64, or 48x64. Chosen from the pictures unless given.")]
+Channels = Annotated[int | None, typer.Option(help="1 grey, 3 colour, 4 with transparency. As the pictures are unless given.")]
+Fit = Annotated[str | None, typer.Option(help="How a picture of another shape is brought to the size: crop, pad or stretch.")]
+Labels = Annotated[str | None, typer.Option(help="A CSV or JSON of file names and labels, or 'none'. Class folders are found by themselves.")]
+DomainName = Annotated[str | None, typer.Option("--domain", help="image or toy. Recognised unless given.")]
+Set = Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Any setting of recipe.yaml, as often as you like.")]
+
+
+def tell(words: str) -> None:
+    """One line to the standard error."""
+    err.print(escape(words))
+
+
+@app.command()
+def train(
+    data: Data = "digits",
+    minutes: Annotated[float | None, typer.Option(help="End after so many minutes.")] = None,
+    samples_seen: Annotated[str | None, typer.Option(help="End after so many real samples were seen: 500k, 2M.")] = None,
+    batch: Annotated[int | None, typer.Option(help="Real samples a step.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of everything random.")] = None,
+    size: Size = None,
+    channels: Channels = None,
+    fit: Fit = None,
+    labels: Labels = None,
+    domain: DomainName = None,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1 or mps. The best there is unless given.")] = None,
+    recipe: Annotated[Path | None, typer.Option(help="A recipe.yaml to begin from.")] = None,
+    settings: Set = None,
+    resume: Annotated[Path | None, typer.Option(help="Go on with a run that was stopped.", metavar="RUN")] = None,
+    runs: Annotated[Path, typer.Option(help="Where run folders are made.")] = Path("runs"),
+    name: Annotated[str | None, typer.Option(help="Of the run's folder.")] = None,
+) -> None:
+    """Train on DATA. No option is needed: what you leave out is chosen from the data and this machine, shown, and written down.
+
+    Ctrl-C ends the run at the next moment with a checkpoint; [bold]gansmith train --resume RUN[/bold] goes on as if nothing had happened.
+    """
+    changes = _data_settings(size, channels, fit, labels, domain) | config.parse_assignments(settings or [])
+    if device is not None:
+        changes["machine.device"] = device
+    seen = None if samples_seen is None else _whole(samples_seen, "--samples-seen")
+    from gansmith.verbs.train import train as verb
+
+    with _Stage() as stage:
+        try:
+            run = verb(
+                data, recipe=recipe, settings=changes, minutes=minutes, samples=seen, batch=batch, seed=seed, resume=resume, runs=runs, name=name,
+                audience=stage,
+            )  # fmt: skip
+        except KeyboardInterrupt:
+            stage.close()
+            if stage.run is not None:
+                tell(f"Stopped; everything up to here is saved. Go on with: gansmith train --resume {_short(stage.run)}")
+            raise
+    if not stage.speaks:
+        return
+    newest = max(run.folder.previews.glob("*.png"), default=None)
+    out.print(f"run      {escape(_short(run.path))}")
+    if newest is not None:
+        out.print(f"pictures {escape(_short(newest))}")
+    out.print(f"next     gansmith sample {escape(_short(run.path))} -n 1000 -o samples --grid")
+
+
+@app.command()
+def sample(
+    run: Annotated[Path, typer.Argument(help="A run folder, or an exported generator.")],
+    count: Annotated[int, typer.Option("-n", "--count", help="How many samples (with --interpolate: how many walks).")] = 64,
+    out_to: Annotated[Path, typer.Option("-o", "--out", help="A folder to make, or a path ending in .npz.")] = Path("samples"),
+    label: Annotated[str | None, typer.Option(help="Draw this class; several separated by commas, in turn.")] = None,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same samples.")] = 0,
+    truncation: Annotated[float, typer.Option(help="Below 1: more typical, less varied.")] = 1.0,
+    grid: Annotated[bool, typer.Option("--grid", help="Also one picture of them all.")] = False,
+    interpolate: Annotated[int, typer.Option(help="Walks of so many steps from one sample to another.")] = 0,
+) -> None:
+    """Draw samples from a run or an exported generator into files, with a manifest. The training data are not needed."""
+    from gansmith.verbs.sample import sample as verb
+
+    with _Bar("drawing") as bar:
+        place = verb(
+            run, count, out=out_to, label=label, seed=seed, truncation=truncation, grid=grid, interpolate=interpolate, progress=bar.count
+        )
+    out.print(f"{count * max(interpolate, 1)} samples in {escape(str(place))}")
+
+
+@app.command()
+def describe(
+    data: Data = "digits",
+    size: Size = None,
+    channels: Channels = None,
+    fit: Fit = None,
+    labels: Labels = None,
+    domain: DomainName = None,
+    settings: Set = None,
+) -> None:
+    """Look at DATA before training: counts, sizes, classes, duplicates, unreadable files, and what a run would take here."""
+    changes = _data_settings(size, channels, fit, labels, domain) | config.parse_assignments(settings or [])
+    from gansmith.verbs.describe import describe as verb
+
+    with _Bar("reading") as bar:
+        found = verb(data, settings=changes, opening=bar.count)
+    _show(found)
+
+
+def _data_settings(size: str | None, channels: int | None, fit: str | None, labels: str | None, domain: str | None) -> dict[str, Any]:
+    given = {"data.channels": channels, "data.fit": fit, "data.labels": labels, "data.domain": domain}
+    found: dict[str, Any] = {k: v for k, v in given.items() if v is not None}
+    if size is not None:
+        found["data.size"] = _two(size)
+    return found
+
+
+def _two(size: str) -> list[int]:
+    """'64' or '48x64' as height and width."""
+    parts = size.lower().replace("×", "x").split("x")
+    if len(parts) > 2 or not all(p.strip().isdigit() and int(p) > 0 for p in parts):
+        raise errors.ConfigError(f"--size takes one number or HEIGHTxWIDTH, for example 64 or 48x64; found {size!r}.")
+    height, width = int(parts[0]), int(parts[-1])
+    return [height, width]
+
+
+def _whole(text: str, option: str) -> int:
+    number = config.count(text)
+    if number != int(number) or number < 1:
+        raise errors.ConfigError(f"{option} takes a whole number above 0, for example 500k or 2M; found {text!r}.")
+    return int(number)
+
+
+def _short(path: Path) -> str:
+    """Relative to the working folder where it lies below it."""
+    path = path.resolve()
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+class _Bar:
+    """A progress bar on a terminal, nothing where the output is read by a program."""
+
+    def __init__(self, doing: str) -> None:
+        self.progress = Progress(
+            TextColumn(doing), BarColumn(), TextColumn("{task.completed:,.0f} of {task.total:,.0f}"), console=err, transient=True, disable=not err.is_terminal
+        )  # fmt: skip
+        self.task: Any = None
+
+    def __enter__(self) -> _Bar:
+        self.progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.progress.stop()
+
+    def count(self, done: int, total: int) -> None:
+        if self.task is None:
+            self.task = self.progress.add_task("", total=total)
+        self.progress.update(self.task, completed=done, total=total)
+
+
+class _Stage:
+    """Shows a training: the data and the choices first, then a bar on a terminal or a line now and then elsewhere."""
+
+    LINE_SECONDS = 10.0
+
+    def __init__(self) -> None:
+        self.speaks = os.environ.get("RANK", "0") == "0"
+        self.run: Path | None = None
+        self.reading = _Bar("reading")
+        self.bar: Progress | None = None
+        self.task: Any = None
+        self.spoken = 0.0
+        self.began: tuple[float, float] = (0.0, 0.0)  # share and time when this process took over
+
+    def __enter__(self) -> _Stage:
+        if self.speaks:
+            self.reading.__enter__()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Take the bar away, so that what is said next stands on a line of its own."""
+        self.reading.__exit__()
+        if self.bar is not None:
+            self.bar.stop()
+            self.bar = None
+
+    def opening(self, done: int, all: int) -> None:
+        self.reading.count(done, all)
+
+    def started(self, started: Started) -> None:
+        self.reading.__exit__()
+        self.run = started.run.path
+        for line in _opening_lines(started):
+            out.print(line)
+        self.began = (started.resumed.share, time.monotonic())
+        if err.is_terminal:
+            self.bar = Progress(
+                BarColumn(bar_width=24), TextColumn("{task.percentage:>3.0f}%"), TextColumn("{task.description}"), console=err
+            )
+            self.bar.start()
+            self.task = self.bar.add_task("the first tick", total=1.0, completed=started.resumed.share)
+
+    def tick(self, tick: Tick) -> None:
+        share, line = tick.position.share, self._line(tick)
+        if self.bar is not None:
+            self.bar.update(self.task, completed=share, description=line)
+        elif tick.last or time.monotonic() - self.spoken >= self.LINE_SECONDS:
+            out.print(f"{share:4.0%} {line}")
+            self.spoken = time.monotonic()
+
+    def _line(self, tick: Tick) -> str:
+        m, (share, since) = tick.means, self.began
+        done = tick.position.share - share
+        left = (time.monotonic() - since) / done * (1.0 - tick.position.share) if done > 0 else None
+        return (
+            f"{_count(tick.seen)} seen  {_count(tick.speed)}/s  {_clock(left)} left  "
+            f"D {m['loss_d']:.3f} (real {m['log_d_real']:.2f}, fake {m['log_1_minus_d_fake']:.2f})  G {m['loss_g']:.3f}  "
+            f"gap {m['logit_real'] - m['logit_fake']:.2f}"
+        )
+
+
+def _opening_lines(started: Started) -> list[str]:
+    """The data in short, then what was chosen."""
+    r, n = started.recipe, len(started.collection)
+    classes = f", {len(started.collection.classes)} classes" if started.collection.classes else ""
+    shape = "x".join(str(k) for k in started.collection.raw.shape[1:])
+    lines = [f"data     {escape(r.data.source)}: {n:,} samples of {shape}{classes}; {n - started.training:,} held out"]
+    lines += [_finding(f) for f in started.collection.findings if f.severity != "note"]
+    g, d = started.parameters
+    lines.append(f"networks {r.network.name}, generator {_count(g)} and discriminator {_count(d)} parameters, latent {r.network.latent}")
+    lines.append(
+        f"game     {r.loss.name}, R1 and R2 {r.penalty.form} with gamma {r.penalty.gamma:.3g} to {r.penalty.gamma_end:.3g}, "
+        f"rate {r.optimiser.lr_generator:g} and {r.optimiser.lr_discriminator:g}, batch {r.run.batch}, seed {r.run.seed}"
+    )
+    m = r.machine
+    lines.append(f"machine  {m.device}, {m.precision}, {m.workers} process{'es' if m.workers != 1 else ''} of {m.threads} thread{'s' if m.threads != 1 else ''}")
+    ends = [f"{_count(r.run.samples)} samples seen"] if r.run.samples else []
+    ends += [f"{r.run.minutes:g} minutes"] if r.run.minutes else []
+    resumed = f", from step {started.resumed.step:,}" if started.resumed.step else ""
+    lines.append(f"ends     after {' or '.join(ends)}{resumed}")
+    return lines
+
+
+def _finding(finding: Finding) -> str:
+    return f"{'note' if finding.severity == 'note' else 'warning':8} {finding.code} {escape(finding.message)} {escape(finding.advice)}".rstrip()
+
+
+def _show(found: Description) -> None:
+    out.print(f"data     {escape(found.source)}: {found.count:,} samples of {'x'.join(map(str, found.shape))} ({found.domain})")
+    out.print(f"split    {found.training:,} to train on, {found.count - found.training:,} held out")
+    for name, value in found.facts.items():
+        if name != "fingerprint" and value not in (None, [], {}, ""):
+            out.print(f"{name.replace('_', ' '):8} {escape(_plain(value))}")
+    for finding in found.findings:
+        out.print(_finding(finding))
+    if not found.findings:
+        out.print("nothing amiss was found")
+    forecast = found.forecast
+    if forecast is not None:
+        r, (g, d) = forecast.recipe, forecast.parameters
+        out.print(
+            f"a run    {r.network.name} networks ({_count(g)} and {_count(d)} parameters), {_count(forecast.samples_per_second)} samples/s here, "
+            f"about {_clock(forecast.minutes * 60)} and {forecast.memory_mib:,.0f} MiB"
+        )
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{k}: {_plain(v)}" for k, v in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(_plain(v) for v in value[:12]) + (", …" if len(value) > 12 else "")
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _count(number: float | None) -> str:
+    """1234567 as 1.23M."""
+    number = float(number or 0)
+    for scale, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if number >= scale:
+            return f"{number / scale:.3g}{letter}"
+    return f"{number:.0f}"
+
+
+def _clock(seconds: float | None) -> str:
+    if seconds is None:
+        return "–:––"
+    whole = round(seconds)
+    return f"{whole // 3600}:{whole % 3600 // 60:02d}:{whole % 60:02d}" if whole >= 3600 else f"{whole // 60}:{whole % 60:02d}"
+

@@ -1,0 +1,237 @@
+"""The settings of a run: typed, frozen, with units; an unknown name is refused with the nearest known one.
+
+A setting of None means "chosen from the data and the machine". `recipes.resolve` fills every None before training, and the
+resolved recipe is written to `recipe.yaml`, so that file alone trains the same run again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from gansmith.errors import ConfigError, nearest
+
+
+class Settings(BaseModel):
+    """Base of every group of settings: frozen, unknown names refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
+
+
+class DataSettings(Settings):
+    """What is trained on, and how it is brought into shape."""
+
+    source: str = Field("digits", description="a path, hf:NAME, digits, or toy:ring, toy:grid, toy:sines")
+    domain: str | None = Field(None, description="image or toy; None: recognised from what is there")
+    size: tuple[int, int] | None = Field(None, description="height and width in pixels; None: chosen from the pictures")
+    channels: int | None = Field(None, ge=1, le=512, description="1 grey, 3 colour, 4 with transparency; None: as the pictures are")
+    fit: Literal["crop", "pad", "stretch"] = Field("crop", description="how a picture of another shape is brought to `size`")
+    background: str = Field("white", description="colour laid under transparent pixels and used by fit=pad")
+    labels: str | None = Field(None, description="a CSV or JSON of file names and labels, or 'none'; None: class folders or the array file")
+    held_out: float = Field(0.1, ge=0.0, lt=0.9, description="share kept out of training by content hash, for every later judgement")
+
+
+class NetworkSettings(Settings):
+    """Generator and discriminator."""
+
+    name: Literal["dense", "classic", "light", "residual"] | None = Field(None, description="None: chosen from the layout and the device")
+    width: int | None = Field(None, ge=4, le=4096, description="channels of the finest stage (convolutional) or units of a layer (dense)")
+    latent: int | None = Field(None, ge=1, le=8192, description="numbers in a latent")
+
+
+class LossSettings(Settings):
+    """The game the two players play."""
+
+    name: str = Field("relativistic", description="relativistic, nonsaturating, or minimax")
+    centring: float = Field(1e-3, ge=0, description="weight of the square of the mean logit; logits of a relative loss drift without it")
+
+
+class PenaltySettings(Settings):
+    """R1 on real and R2 on fake samples, at every step."""
+
+    form: Literal["exact", "finite"] | None = Field(None, description="double backward, or finite differences; None: probed")
+    gamma: float | None = Field(None, ge=0, description="weight at the start; None: the automatic rule of docs/penalty.md")
+    gamma_end: float | None = Field(None, ge=0, description="weight at the end, reached log-linearly; None: the automatic rule")
+    epsilon: float = Field(0.01, gt=0, description="step of the finite difference, in standard deviations of the data")
+
+
+class OptimiserSettings(Settings):
+    """Adam for both players."""
+
+    lr_generator: float | None = Field(None, gt=0, description="learning rate of the generator at the start")
+    lr_discriminator: float | None = Field(None, gt=0, description="learning rate of the discriminator at the start")
+    lr_end: float | None = Field(None, ge=0, le=1, description="share of the learning rate left at the end (cosine)")
+    beta1: float = Field(0.0, ge=0, lt=1)
+    beta2: float = Field(0.9, gt=0, lt=1, description="at the start")
+    beta2_end: float = Field(0.99, gt=0, lt=1, description="after the burn-in")
+
+
+class AverageSettings(Settings):
+    """The exponential moving average of the generator, which is what sampling uses."""
+
+    halflife: int | None = Field(None, ge=0, description="in samples; after the burn-in")
+
+
+class RunSettings(Settings):
+    """Length, batch, seed, reporting."""
+
+    seed: int = Field(0, ge=0, lt=2**63)
+    batch: int | None = Field(None, ge=1, description="real samples a step, all processes together")
+    samples: int | None = Field(None, ge=1, description="real samples the discriminator sees before the run ends")
+    minutes: float | None = Field(None, gt=0, description="wall-clock minutes before the run ends, over all its resumes")
+    burn_in: float = Field(0.2, ge=0, le=1, description="share of the run in which beta2 and the EMA half-life rise")
+    tick: int | None = Field(None, ge=1, description="steps between two records of the log")
+    previews: int = Field(16, ge=0, description="preview pictures in a run")
+    checkpoint_seconds: float = Field(30.0, ge=0, description="at least so long between two checkpoints")
+    keep: int = Field(2, ge=1, description="checkpoints kept")
+    tensorboard: bool = Field(False, description="also write TensorBoard events (extra 'tensorboard')")
+
+
+class MachineSettings(Settings):
+    """How the arithmetic is done. Probed where None; a fixed value makes runs comparable bit by bit."""
+
+    device: str | None = Field(None, description="cpu, cuda, cuda:N or mps; None: the best there is")
+    precision: Literal["fp32", "bf16"] | None = Field(None, description="of the networks' arithmetic; weights are always fp32")
+    threads: int | None = Field(None, ge=1, description="threads of each process")
+    workers: int | None = Field(None, ge=1, description="processes on this machine")
+    compile: bool = Field(False, description="torch.compile the networks (CUDA; slower on CPU)")
+
+
+class Recipe(Settings):
+    """Every setting of a run."""
+
+    version: int = Field(1, description="of this file's format")
+    data: DataSettings = DataSettings()
+    network: NetworkSettings = NetworkSettings()
+    loss: LossSettings = LossSettings()
+    penalty: PenaltySettings = PenaltySettings()
+    optimiser: OptimiserSettings = OptimiserSettings()
+    average: AverageSettings = AverageSettings()
+    run: RunSettings = RunSettings()
+    machine: MachineSettings = MachineSettings()
+
+    @model_validator(mode="after")
+    def _not_contradictory(self) -> Self:
+        if self.version > RECIPE_VERSION:
+            raise ConfigError(
+                f"this recipe has format {self.version} and this gansmith reads up to {RECIPE_VERSION}. Upgrade with: pip install -U gansmith"
+            )
+        if self.optimiser.beta2_end < self.optimiser.beta2:
+            raise ConfigError("optimiser.beta2_end is lower than optimiser.beta2; beta2 rises during the burn-in.")
+        return self
+
+
+RECIPE_VERSION = 1
+
+
+def build(values: Mapping[str, Any]) -> Recipe:
+    """A Recipe from nested plain values. ConfigError in one sentence where a name is unknown or a value is out of range."""
+    try:
+        return Recipe.model_validate(dict(values))
+    except ValidationError as error:
+        raise ConfigError(_sentence(error)) from None
+
+
+def read(path: str | Path) -> Recipe:
+    """A Recipe from a YAML file."""
+    try:
+        values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"there is no recipe file {path}. Give the path of a recipe.yaml, for example one of an earlier run.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"the recipe file {path} cannot be read ({error}).") from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path} is not YAML: {str(error).splitlines()[0]}. Compare it with a recipe.yaml written by a run.") from None
+    if values is None:
+        return Recipe()
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path} holds a {type(values).__name__}; a recipe is a mapping of groups such as 'run:' and 'network:'.")
+    return build(values)
+
+
+def dump(recipe: Recipe) -> str:
+    """The YAML text of a recipe."""
+    return yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+def merge(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
+    """A copy with dotted settings changed: merge(r, {"run.batch": 64}). Values may be text, as from a command line."""
+    values = recipe.model_dump()
+    for dotted, value in changes.items():
+        group, _, name = dotted.partition(".")
+        fields = Recipe.model_fields
+        if group not in fields or group == "version" or not name:
+            raise ConfigError(f"there is no setting {dotted!r}; {nearest(dotted, names())}")
+        if name not in values[group]:
+            raise ConfigError(f"there is no setting {dotted!r}; {nearest(dotted, names())}")
+        values[group][name] = _plain(value)
+    return build(values)
+
+
+def parse_assignments(words: Iterable[str]) -> dict[str, Any]:
+    """`--set a.b=v` words as a mapping."""
+    found: dict[str, Any] = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not equals or not name.strip():
+            raise ConfigError(f"--set takes NAME=VALUE, for example --set penalty.gamma=0.3; found {word!r}.")
+        found[name.strip()] = value.strip()
+    return found
+
+
+def names() -> list[str]:
+    """Every dotted setting there is."""
+    return [f"{group}.{name}" for group, model in _groups().items() for name in model.model_fields]
+
+
+def flat(recipe: Recipe) -> dict[str, Any]:
+    """Dotted setting -> value."""
+    values = recipe.model_dump(mode="json")
+    return {name: values[name.partition(".")[0]][name.partition(".")[2]] for name in names()}
+
+
+def _groups() -> dict[str, type[Settings]]:
+    return {k: f.annotation for k, f in Recipe.model_fields.items() if isinstance(f.annotation, type) and issubclass(f.annotation, Settings)}
+
+
+def _plain(value: Any) -> Any:
+    """Text from a command line as YAML reads it ('1e-3' and '2M' as numbers too)."""
+    if not isinstance(value, str):
+        return value
+    try:
+        found = yaml.safe_load(value)
+    except yaml.YAMLError:
+        return value
+    if isinstance(found, str):
+        try:
+            return count(found)
+        except ConfigError:
+            return found
+    return found
+
+
+def count(text: str | int | float) -> int | float:
+    """'2M', '500k', '1e6', 1000 as a number."""
+    if isinstance(text, int | float):
+        return text
+    scale = {"k": 1e3, "m": 1e6, "g": 1e9, "b": 1e9}.get(text[-1:].lower(), 1.0)
+    try:
+        number = float(text[:-1] if scale != 1.0 else text) * scale
+    except ValueError:
+        raise ConfigError(f"{text!r} is not a number; write for example 500k, 2M or 1000000.") from None
+    return int(number) if number == int(number) else number
+
+
+def _sentence(error: ValidationError) -> str:
+    first = error.errors()[0]
+    where = ".".join(str(p) for p in first["loc"])
+    if first["type"] == "extra_forbidden":
+        known = names() if "." in where else list(Recipe.model_fields)
+        return f"there is no setting {where!r}; {nearest(where, known)}"
+    if first["type"] == "value_error":
+        return str(first["ctx"]["error"])
+    return f"setting {where!r} cannot be {first['input']!r}: {first['msg'][0].lower()}{first['msg'][1:]}."

@@ -1,0 +1,32 @@
+"""Every domain, and which of them a source belongs to."""
+
+from __future__ import annotations
+
+from gansmith.domains.domain import Domain
+from gansmith.domains.image import IMAGE
+from gansmith.domains.toy import TOY
+from gansmith.errors import ConfigError, nearest
+
+DOMAINS: dict[str, Domain] = {"image": IMAGE, "toy": TOY}
+
+
+def by_name(name: str) -> Domain:
+    """The domain of that name. ConfigError where there is none."""
+    if name not in DOMAINS:
+        raise ConfigError(f"there is no domain {name!r}; {nearest(name, DOMAINS)}")
+    return DOMAINS[name]
+
+
+def of(source: str, name: str | None = None) -> Domain:
+    """The domain named, else the first that recognises the source, else pictures where the source exists, whose reader says best what is wrong."""
+    if name is not None:
+        return by_name(name)
+    if source.startswith("toy:"):
+        return TOY
+    for domain in DOMAINS.values():
+        if domain.recognises(source):
+            return domain
+    return IMAGE
+
+
+__all__ = ["DOMAINS", "Domain", "by_name", "of"]

@@ -1,0 +1,54 @@
+"""Pictures to tensors and back: whole numbers survive the round trip exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gansmith.data.store import Collection
+from gansmith.errors import DataError
+from gansmith.layout import Block, Layout
+
+
+class ImageCodec:
+    """raw [B, H, W, C] of `dtype`, values in lo..hi <-> x [B, C, H, W] float32 in [-1, 1]."""
+
+    def __init__(self, layout: Layout, dtype: str, lo: float, hi: float) -> None:
+        if dtype not in ("uint8", "uint16", "float32"):
+            raise DataError(f"pictures are stored as uint8, uint16 or float32; found {dtype!r}.")
+        if not lo < hi:
+            raise DataError(f"the range of pixel values is {lo} to {hi}; the second must be greater than the first.")
+        self.layout, self.dtype, self.lo, self.hi = layout, np.dtype(dtype), float(lo), float(hi)
+
+    @classmethod
+    def fit(cls, collection: Collection) -> ImageCodec:
+        """The codec of an opened collection."""
+        height, width, channels = collection.raw.shape[1:]
+        lo, hi = collection.facts["span"]
+        layout = Layout((Block("pixels", channels, "bounded"),), (height, width), condition=len(collection.classes))
+        return cls(layout, str(collection.raw.dtype), lo, hi)
+
+    def encode(self, raw: Tensor) -> Tensor:
+        """Pictures as stored [B, H, W, C] -> x [B, C, H, W], channels_last in memory, on the same device."""
+        middle, half = (self.hi + self.lo) / 2, (self.hi - self.lo) / 2
+        x = raw.to(torch.float32).sub(middle).div(half)
+        return self.layout.check(x.permute(0, 3, 1, 2))
+
+    def decode(self, x: Tensor) -> np.ndarray:
+        """x [B, C, H, W] -> pictures [B, H, W, C] as stored; values beyond [-1, 1] are clamped, whole numbers rounded."""
+        middle, half = (self.hi + self.lo) / 2, (self.hi - self.lo) / 2
+        values = self.layout.check(x.detach()).float().clamp(-1, 1).mul(half).add(middle).permute(0, 2, 3, 1)
+        if self.dtype.kind == "u":
+            values = values.round()
+        return np.ascontiguousarray(values.cpu().numpy().astype(self.dtype))
+
+    def state(self) -> dict[str, Any]:
+        return {"domain": "image", "layout": self.layout.to_dict(), "dtype": str(self.dtype), "lo": self.lo, "hi": self.hi}
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> ImageCodec:
+        return cls(Layout.from_dict(state["layout"]), state["dtype"], state["lo"], state["hi"])

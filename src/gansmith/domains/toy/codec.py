@@ -1,0 +1,48 @@
+"""Points and lines to tensors and back, by one shift for each channel and one scale for all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gansmith.data.store import Collection
+from gansmith.layout import Block, Layout
+
+
+class ToyCodec:
+    """raw [B, C] or [B, T, C] float32 <-> x [B, C] or [B, C, T] = (raw - centre) / scale.
+
+    One scale for all channels: circles stay circles, and a distance in x is one in the data.
+    """
+
+    def __init__(self, layout: Layout, centre: Sequence[float], scale: float) -> None:
+        self.layout, self.centre, self.scale = layout, [float(c) for c in centre], float(scale)
+
+    @classmethod
+    def fit(cls, collection: Collection) -> ToyCodec:
+        """The codec of an opened collection."""
+        *positions, channels = collection.raw.shape[1:]
+        layout = Layout((Block("values", channels, "real"),), tuple(positions), condition=len(collection.classes))
+        return cls(layout, collection.facts["centre"], collection.facts["scale"])
+
+    def encode(self, raw: Tensor) -> Tensor:
+        """Samples as stored -> x [B, C, *P] float32 on the same device."""
+        centre = torch.tensor(self.centre, device=raw.device)
+        return self.layout.check(raw.float().sub(centre).div(self.scale).movedim(-1, 1))
+
+    def decode(self, x: Tensor) -> np.ndarray:
+        """x [B, C, *P] -> samples as stored."""
+        centre = torch.tensor(self.centre, device=x.device)
+        raw = self.layout.check(x.detach()).float().movedim(1, -1).mul(self.scale).add(centre)
+        return np.ascontiguousarray(raw.cpu().numpy())
+
+    def state(self) -> dict[str, Any]:
+        return {"domain": "toy", "layout": self.layout.to_dict(), "centre": self.centre, "scale": self.scale}
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> ToyCodec:
+        return cls(Layout.from_dict(state["layout"]), state["centre"], state["scale"])

@@ -1,0 +1,108 @@
+"""The two players: their weights, gradients, optimisers, and the generator's moving average, each as one flat tensor.
+
+A network's parameters are views into one flat tensor, and their gradients into another. So the optimiser, the average, the
+all-reduce between processes, the finite check and the checkpoint each work on one tensor, whatever the network is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from gansmith.errors import ConfigError
+
+
+class Player:
+    """One network with its flat weights, flat gradient and Adam.
+
+    Any `nn.Module` will do. Only parameters that require a gradient are trained; buffers are kept and saved with the weights.
+    """
+
+    def __init__(self, network: nn.Module, name: str) -> None:
+        self.name = name
+        self.network = network
+        self.named = [(n, p) for n, p in network.named_parameters() if p.requires_grad]
+        if not self.named:
+            raise ConfigError(f"the {name} has no parameter that requires a gradient; it cannot be trained.")
+        if any(p.dtype != torch.float32 for _, p in self.named):
+            raise ConfigError(f"the {name} has parameters that are not float32; keep weights in float32 and set machine.precision instead.")
+        self.parameters = [p for _, p in self.named]
+        device = self.parameters[0].device
+        self.sizes = [p.numel() for p in self.parameters]
+        self.weights = torch.empty(sum(self.sizes), device=device)
+        self.gradient = torch.zeros_like(self.weights)
+        for parameter, weight, gradient in zip(self.parameters, self.weights.split(self.sizes), self.gradient.split(self.sizes), strict=True):
+            weight.copy_(parameter.data.reshape(-1))
+            parameter.data = weight.view(parameter.shape)
+            parameter.grad = gradient.view(parameter.shape)
+        flat = nn.Parameter(self.weights)
+        flat.grad = self.gradient
+        self.optimiser = torch.optim.Adam([flat], betas=(0.0, 0.9), eps=1e-8, fused=device.type in ("cpu", "cuda"))
+
+    def minimise(self, loss: Tensor) -> None:
+        """Set the gradient of this player's weights to that of `loss`; nobody else's gradient is touched."""
+        self.gradient.zero_()
+        loss.backward(inputs=self.parameters)
+
+    def step(self, rate: float, beta1: float, beta2: float) -> None:
+        """One step of Adam."""
+        group = self.optimiser.param_groups[0]
+        group["lr"], group["betas"] = rate, (beta1, beta2)
+        self.optimiser.step()
+
+    def culprit(self) -> str:
+        """Name of the first parameter whose gradient or value is not finite; '' where all are."""
+        for name, parameter in self.named:
+            if parameter.grad is not None and not parameter.grad.isfinite().all():
+                return f"gradient of {self.name}.{name}"
+            if not parameter.isfinite().all():
+                return f"value of {self.name}.{name}"
+        return ""
+
+    def state(self) -> dict[str, Tensor]:
+        """Everything that a later step depends on, as named tensors."""
+        found = {"weights": self.weights}
+        found.update({f"optimiser.{k}": v for k, v in self.optimiser.state.get(self._flat, {}).items()})
+        found.update({f"buffer.{n}": b for n, b in self.network.named_buffers()})
+        return found
+
+    def load(self, state: dict[str, Tensor]) -> None:
+        self.weights.copy_(state["weights"])
+        adam = {k.removeprefix("optimiser."): v.clone() for k, v in state.items() if k.startswith("optimiser.")}
+        fused = self.optimiser.param_groups[0]["fused"]  # a fused Adam counts its steps on the device, a plain one on the CPU
+        self.optimiser.state.clear()  # a state from before the first step has none
+        if adam:
+            device = self.weights.device
+            self.optimiser.state[self._flat] = {k: v.to(device) if fused or k != "step" else v for k, v in adam.items()}
+        for name, buffer in self.network.named_buffers():
+            buffer.copy_(state[f"buffer.{name}"])
+
+    @property
+    def _flat(self) -> Tensor:
+        return self.optimiser.param_groups[0]["params"][0]
+
+
+class Players:
+    """Generator, discriminator, and the averaged generator's weights."""
+
+    def __init__(self, generator: nn.Module, discriminator: nn.Module) -> None:
+        self.generator = Player(generator, "generator")
+        self.discriminator = Player(discriminator, "discriminator")
+        self.average = self.generator.weights.clone()
+
+    @contextmanager
+    def averaged(self) -> Iterator[nn.Module]:
+        """The generator with its averaged weights in place, for as long as the block lasts."""
+        live = self.generator.weights.clone()
+        modes = [(module, module.training) for module in self.generator.network.modules()]
+        self.generator.weights.copy_(self.average)
+        self.generator.network.eval()
+        try:
+            yield self.generator.network
+        finally:
+            self.generator.weights.copy_(live)
+            for module, training in modes:
+                module.training = training

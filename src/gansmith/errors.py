@@ -1,0 +1,70 @@
+"""Every exception a user can meet, drawn as a tree.
+
+GansmithError              anything the user can mend; the command line prints it in one sentence and exits with 2
+├── ConfigError            a setting is unknown, out of range, or contradicts another
+├── DataError              the data cannot be opened, read, or used as asked
+├── RunError               a run folder or an exported generator cannot be used as asked
+├── TrainingError          training had to stop: a value that is not finite, a lost process
+├── StorageError           a file could not be written: no room, no permission
+└── MissingExtra           an optional dependency is not installed
+
+Each message says what was found, what was wanted, and how to mend it.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class GansmithError(Exception):
+    """Something the user can mend. `exit_code` is what the command line ends with."""
+
+    exit_code = 2
+
+
+class ConfigError(GansmithError):
+    """A setting is unknown, out of range, or contradicts another."""
+
+
+class DataError(GansmithError):
+    """The data cannot be opened, read, or used as asked."""
+
+
+class RunError(GansmithError):
+    """A run folder or an exported generator cannot be used as asked."""
+
+
+class TrainingError(GansmithError):
+    """Training had to stop; the last good checkpoint is kept."""
+
+
+class StorageError(GansmithError):
+    """A file could not be written."""
+
+
+class MissingExtra(GansmithError):
+    """An optional dependency is not installed."""
+
+    def __init__(self, what: str, extra: str) -> None:
+        super().__init__(f"{what} needs the extra {extra!r}, which is not installed. Install it with: pip install 'gansmith[{extra}]'")
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The rest of a sentence that follows an unknown name: a near match where there is one, else all known names."""
+    names = [str(k) for k in known]
+    near = get_close_matches(str(name), names, n=1, cutoff=0.6)
+    if near:
+        return f"did you mean {near[0]!r}?"
+    shown = ", ".join(names[:30]) + (", …" if len(names) > 30 else "")
+    return f"known are: {shown}." if names else "none are known."
+
+
+def storage_error(error: OSError, path: object) -> StorageError:
+    """Turn an OSError met while writing into a sentence that says how to mend it."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return StorageError(f"No room left on the disk while writing {path}. Free some space (or choose another folder) and run the command again.")
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return StorageError(f"No permission to write {path}. Choose a folder you may write to.")
+    return StorageError(f"Could not write {path}: {error.strerror or error}.")

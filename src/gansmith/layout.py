@@ -1,0 +1,112 @@
+"""The one tensor convention: an encoded batch is x [B, C, *P] — samples, channels, positions.
+
+A table row has P = (), a series, text or waveform P = (T,), an image or spectrogram P = (H, W). C is divided into named
+blocks. Blocks, P and the width of the condition are the Layout, and the layout is all that networks learn of a domain.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+from torch import Tensor
+
+from gansmith.errors import ConfigError, DataError
+
+Kind = Literal["bounded", "real", "onehot"]
+Geometry = Literal["row", "line", "plane"]
+
+
+@dataclass(frozen=True)
+class Block:
+    """A run of channels that mean one thing.
+
+    `bounded` values lie in [-1, 1]; `real` values are standardised and unbounded; `onehot` channels are one choice of `size`.
+    """
+
+    name: str
+    size: int
+    kind: Kind
+
+    def __post_init__(self) -> None:
+        if self.size < 1:
+            raise ConfigError(f"block {self.name!r} has {self.size} channels; it needs at least 1.")
+        if self.kind not in ("bounded", "real", "onehot"):
+            raise ConfigError(f"block {self.name!r} has kind {self.kind!r}; kinds are bounded, real and onehot.")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Shape and meaning of one encoded sample: channel blocks, positions, and the width K of its condition (0: none)."""
+
+    blocks: tuple[Block, ...]
+    positions: tuple[int, ...] = ()
+    condition: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.blocks:
+            raise ConfigError("a layout needs at least one block of channels.")
+        if len(self.positions) > 2:
+            raise ConfigError(f"a layout has at most two position axes (row, line, plane); found {len(self.positions)}.")
+        if any(p < 1 for p in self.positions):
+            raise ConfigError(f"every position axis needs at least 1 place; found {self.positions}.")
+        names = [b.name for b in self.blocks]
+        if len(set(names)) != len(names):
+            raise ConfigError(f"block names must differ; found {names}.")
+
+    @property
+    def channels(self) -> int:
+        return sum(b.size for b in self.blocks)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one sample, (C, *P)."""
+        return (self.channels, *self.positions)
+
+    @property
+    def size(self) -> int:
+        """Numbers in one sample."""
+        return math.prod(self.shape)
+
+    @property
+    def geometry(self) -> Geometry:
+        return ("row", "line", "plane")[len(self.positions)]
+
+    def slices(self) -> dict[str, slice]:
+        """Where each block lies on the channel axis."""
+        found, start = {}, 0
+        for block in self.blocks:
+            found[block.name] = slice(start, start + block.size)
+            start += block.size
+        return found
+
+    def check(self, x: Tensor) -> Tensor:
+        """Return x if it is a batch [B, C, *P] of this layout; else a DataError that says what was found and wanted."""
+        if tuple(x.shape[1:]) != self.shape:
+            wanted = ", ".join(str(n) for n in self.shape)
+            raise DataError(f"found a batch of shape {tuple(x.shape)}; this layout wants [B, {wanted}].")
+        return x
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "blocks": [{"name": b.name, "size": b.size, "kind": b.kind} for b in self.blocks],
+            "positions": list(self.positions),
+            "condition": self.condition,
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Layout:
+        return cls(
+            blocks=tuple(Block(**b) for b in values["blocks"]),
+            positions=tuple(values["positions"]),
+            condition=int(values.get("condition", 0)),
+        )
+
+
+class Batch(NamedTuple):
+    """Encoded samples x [B, C, *P] and their condition [B, K] (None where the layout has none)."""
+
+    x: Tensor
+    condition: Tensor | None = None

@@ -1,0 +1,122 @@
+"""A light residual convolutional pair for lines and planes, made for a processor.
+
+Matrix units like 3 by 3 convolutions of stride 1 and at least 32 channels, and nothing at the finest resolution: the discriminator folds
+2 by 2 patches into channels before its first convolution and the generator unfolds them after its last, so no layer between works on
+more than a quarter of the pixels, and the critic sees each pixel of a patch apart, which leaves a checkerboard nowhere to hide.
+No normalisation: residual branches end in a convolution of zeros (arXiv:1901.09321), which is all that these depths need.
+
+Letters: B samples, C channels of the data, W channels of a stage, P positions.
+"""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from gansmith.layout import Layout
+from gansmith.networks.grid import convolution, grids
+from gansmith.networks.heads import Output, Projection, act, init, with_condition
+
+FOLD = 2  # side of the patch folded into channels
+LARGEST = 4  # widest stage, in widths
+
+
+def stages(positions: tuple[int, ...], width: int) -> list[tuple[tuple[int, ...], int]]:
+    """(positions, channels) from the finest stage to the coarsest; each halves the one before, rounding up."""
+    folded = tuple(math.ceil(p / FOLD) for p in positions)
+    return [(grid, width * min(2**i, LARGEST)) for i, grid in enumerate(grids(folded))]
+
+
+def fold(x: Tensor) -> Tensor:
+    """Patches into channels, padding odd sides by repetition.  [B, C, *P] -> [B, C·2^d, *ceil(P/2)]"""
+    odd = [n % FOLD for n in x.shape[2:]]
+    if any(odd):
+        x = F.pad(x, [k for n in reversed(odd) for k in (0, n)], mode="replicate")
+    if x.dim() == 4:
+        return F.pixel_unshuffle(x, FOLD)
+    b, c, t = x.shape
+    return x.reshape(b, c, t // FOLD, FOLD).transpose(2, 3).reshape(b, c * FOLD, t // FOLD)
+
+
+def unfold(x: Tensor, positions: tuple[int, ...]) -> Tensor:
+    """Channels back into patches, cut to `positions`.  [B, C·2^d, *ceil(P/2)] -> [B, C, *P]"""
+    if x.dim() == 4:
+        return F.pixel_shuffle(x, FOLD)[:, :, : positions[0], : positions[1]]
+    b, c, t = x.shape
+    return x.reshape(b, c // FOLD, FOLD, t).transpose(2, 3).reshape(b, c // FOLD, t * FOLD)[:, :, : positions[0]]
+
+
+def halve(x: Tensor) -> Tensor:
+    """Mean of neighbours, rounding up.  [B, W, *P] -> [B, W, *ceil(P/2)]"""
+    if x.dim() == 3:
+        return F.avg_pool1d(x, 2, ceil_mode=True)
+    return F.avg_pool2d(x, 2, ceil_mode=True, count_include_pad=False)
+
+
+def double(x: Tensor, positions: tuple[int, ...]) -> Tensor:
+    """Nearest neighbour, cut to `positions`.  [B, W, *P] -> [B, W, *positions]"""
+    x = F.interpolate(x, scale_factor=2, mode="nearest")
+    return x[:, :, : positions[0]] if x.dim() == 3 else x[:, :, : positions[0], : positions[1]]
+
+
+class Residual(nn.Module):
+    """x + conv(act(conv(act(x)))), the last convolution zero at the start.  [B, W, *P] -> [B, W, *P]"""
+
+    def __init__(self, width: int, dims: int) -> None:
+        super().__init__()
+        self.first = convolution(width, width, dims)
+        self.last = convolution(width, width, dims)
+        nn.init.zeros_(self.last.weight)  # type: ignore[arg-type]
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.last(act(self.first(act(x))))
+
+
+class LightGenerator(nn.Module):
+    """Latent [B, Z] and condition [B, K] -> x [B, C, *P]"""
+
+    def __init__(self, layout: Layout, latent: int, width: int) -> None:
+        super().__init__()
+        dims = len(layout.positions)
+        self.positions = layout.positions
+        self.grids, widths = zip(*reversed(stages(layout.positions, width)), strict=True)  # coarse to fine
+        self.start_shape = (widths[0], *self.grids[0])
+        self.start = init(nn.Linear(latent + layout.condition, math.prod(self.start_shape)), gain=1.0)
+        self.blocks = nn.ModuleList(Residual(w, dims) for w in widths)
+        self.ups = nn.ModuleList(convolution(a, b, dims) for a, b in pairwise(widths))
+        self.finish = convolution(widths[-1], layout.channels * FOLD**dims, dims)
+        self.output = Output(layout)
+
+    def forward(self, latent: Tensor, condition: Tensor | None = None) -> Tensor:
+        h = self.start(with_condition(latent, condition)).reshape(-1, *self.start_shape)
+        if h.dim() == 4:
+            h = h.contiguous(memory_format=torch.channels_last)
+        h = self.blocks[0](h)
+        for grid, up, block in zip(self.grids[1:], self.ups, self.blocks[1:], strict=True):
+            h = block(up(double(act(h), grid)))
+        return self.output(unfold(self.finish(act(h)), self.positions))
+
+
+class LightDiscriminator(nn.Module):
+    """x [B, C, *P] and condition [B, K] -> logits [B]"""
+
+    def __init__(self, layout: Layout, width: int) -> None:
+        super().__init__()
+        dims = len(layout.positions)
+        grids, widths = zip(*stages(layout.positions, width), strict=True)  # fine to coarse
+        self.start = convolution(layout.channels * FOLD**dims, widths[0], dims)
+        self.blocks = nn.ModuleList(Residual(w, dims) for w in widths)
+        self.downs = nn.ModuleList(convolution(a, b, dims) for a, b in pairwise(widths))
+        flat, features = math.prod(grids[-1]) * widths[-1], 2 * widths[-1]
+        self.gather = init(nn.Linear(flat, features))
+        self.logit = Projection(features, layout.condition)
+
+    def forward(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
+        h = self.blocks[0](self.start(fold(x)))
+        for down, block in zip(self.downs, self.blocks[1:], strict=True):
+            h = block(down(halve(act(h))))
+        return self.logit(act(self.gather(act(h).flatten(1))), condition)

@@ -1,0 +1,111 @@
+"""The automatic recipe: every setting that was left open, from the data and the machine.
+
+What is here was measured (docs/results.md); what was not is the field's common choice, with its source beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from gansmith import config
+from gansmith.config import Recipe
+from gansmith.layout import Layout
+from gansmith.penalties import automatic_gamma
+
+MINUTES = 15.0  # of a run that was given no length
+SAMPLES_PER_NUMBER = 5_000  # … unless the data is so small that it is learned before: samples seen for each number in a sample
+FEWEST_SAMPLES = 500_000
+SMALL = 256  # numbers in a sample up to which every number may look at every other
+TICK_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What the choices depend on."""
+
+    layout: Layout
+    samples: int  # to train on
+    total_variance: float  # of the encoded data, summed over all its numbers
+    device: str
+
+
+@dataclass(frozen=True)
+class Speed:
+    """What a probe of the machine found: how to do the arithmetic, and the samples a second it gives."""
+
+    precision: str
+    threads: int
+    workers: int
+    form: str
+    samples_per_second: float
+
+
+def resolve_game(recipe: Recipe, situation: Situation) -> Recipe:
+    """Fill what the data decide: networks, batch, rates, penalty weights, average."""
+    layout = situation.layout
+    cpu = situation.device == "cpu"
+    small = layout.geometry == "row" or layout.size <= SMALL
+    name = recipe.network.name or ("dense" if small else "light" if cpu else "residual")
+    start, end = automatic_gamma(situation.total_variance)
+    batch = recipe.run.batch or min(128 if small else 64 if cpu else 256, _even(situation.samples))
+    rate = {"dense": 1e-3, "classic": 2e-4, "light": 2e-3, "residual": 2e-4}[name]  # light and dense measured; the others as published
+    open_settings: dict[str, Any] = {
+        "network.name": name,
+        "network.width": {"dense": 256, "classic": 1024, "light": 16 if cpu else 64, "residual": 64}[name],
+        "network.latent": 100 if name == "classic" else 64,
+        "penalty.gamma": start,
+        "penalty.gamma_end": end if recipe.penalty.gamma is None else recipe.penalty.gamma * end / start,
+        "optimiser.lr_generator": rate,
+        "optimiser.lr_discriminator": rate,
+        "optimiser.lr_end": 0.1,
+        "average.halflife": 20_000,
+        "run.batch": batch,
+    }
+    return _fill(recipe, open_settings)
+
+
+def resolve_length(recipe: Recipe, situation: Situation, speed: Speed) -> Recipe:
+    """Fill what the machine decides: precision, threads, processes, form of the penalty, and with its speed the length of the run."""
+    chosen: dict[str, Any] = {
+        "machine.device": situation.device,
+        "machine.precision": speed.precision,
+        "machine.threads": speed.threads,
+        "machine.workers": speed.workers,
+        "penalty.form": speed.form,
+    }
+    if recipe.run.samples is None and recipe.run.minutes is None:
+        enough = max(FEWEST_SAMPLES, SAMPLES_PER_NUMBER * situation.layout.size)
+        chosen["run.samples"] = _round(min(enough, MINUTES * 60 * speed.samples_per_second))
+    batch = recipe.run.batch
+    assert batch
+    steps = max(1, int(TICK_SECONDS * speed.samples_per_second / batch))
+    samples = recipe.run.samples or chosen.get("run.samples")
+    chosen["run.tick"] = max(1, min(steps, -(-int(samples) // batch) // 20)) if samples else steps
+    return _fill(recipe, chosen)
+
+
+def resolve(recipe: Recipe, situation: Situation, probe: Callable[[Recipe], Speed]) -> Recipe:
+    """A copy in which every setting has a value; those that were set stay. `probe` is asked how fast the machine plays this game."""
+    game = resolve_game(recipe, situation)
+    return resolve_length(game, situation, probe(game))
+
+
+def _fill(recipe: Recipe, values: dict[str, Any]) -> Recipe:
+    now = config.flat(recipe)
+    return config.merge(recipe, {name: value for name, value in values.items() if now[name] is None})
+
+
+def _even(count: int) -> int:
+    """The largest power of two that is no more than a quarter of the samples, and at least 4: a batch is not most of the data."""
+    batch = 4
+    while batch * 2 <= count // 4:
+        batch *= 2
+    return batch
+
+
+def _round(samples: float) -> int:
+    """To two digits: the length of a run is a choice, not a measurement."""
+    scale = 10 ** max(0, len(str(int(samples))) - 2)
+    return max(1, round(samples / scale)) * scale

@@ -1,0 +1,152 @@
+"""A run folder and the names of the files in it; nobody else joins paths. Files are written beside their place and moved there in one step."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gansmith.errors import RunError, nearest, storage_error
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary path beside `path` that takes its place when the block ends well, and vanishes when it does not. StorageError where there is no room."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        with open(temporary, "rb") as file:
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        raise storage_error(error, path) from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink()
+
+
+def write_text(path: Path, text: str) -> None:
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, values: Any) -> None:
+    write_text(path, json.dumps(values, indent=2, ensure_ascii=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise RunError(f"{path} is missing; the folder {path.parent} is not whole. Train again, or copy the whole folder.") from None
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise RunError(f"{path} cannot be read ({error}). Copy the folder again from where it came, or train again.") from None
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Paths inside one run."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    @property
+    def recipe(self) -> Path:
+        return self.path / "recipe.yaml"
+
+    @property
+    def data(self) -> Path:
+        return self.path / "data.json"
+
+    @property
+    def log(self) -> Path:
+        return self.path / "log.jsonl"
+
+    @property
+    def speed(self) -> Path:
+        return self.path / "speed.jsonl"
+
+    @property
+    def previews(self) -> Path:
+        return self.path / "previews"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.path / "checkpoints"
+
+    @property
+    def generator(self) -> Path:
+        return self.path / "generator"
+
+    @property
+    def workers_log(self) -> Path:
+        return self.path / "workers.log"
+
+    @property
+    def tensorboard(self) -> Path:
+        return self.path / "tensorboard"
+
+    def preview(self, step: int) -> Path:
+        return self.previews / f"step-{step:09d}.png"
+
+    def checkpoint(self, step: int) -> Path:
+        return self.checkpoints / f"step-{step:09d}.safetensors"
+
+    def saved(self) -> list[Path]:
+        """Checkpoints, oldest first."""
+        return sorted(p for p in self.checkpoints.glob("step-*.safetensors"))
+
+    def records(self) -> list[dict[str, Any]]:
+        """The whole records of the log, oldest first; a line that a kill cut off is left out."""
+        return list(_whole_lines(self.log))
+
+    def cut_log(self, step: int) -> None:
+        """Drop what the logs say of steps after `step`."""
+        for path in (self.log, self.speed):
+            if path.exists():
+                kept = [json.dumps(r) for r in _whole_lines(path) if r["step"] <= step]
+                write_text(path, "".join(line + "\n" for line in kept))
+
+
+def _whole_lines(path: Path) -> Iterator[dict[str, Any]]:
+    if not path.exists():
+        return
+    for line in path.read_text(encoding="utf-8").splitlines():
+        with suppress(json.JSONDecodeError):
+            yield json.loads(line)
+
+
+def create(parent: Path, name: str) -> RunFolder:
+    """A new folder parent/name-1, -2, …: the first that is free. Made in one step, so two runs never share one."""
+    stem = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.") or "run"
+    number = 1
+    while True:
+        folder = parent / f"{stem}-{number}"
+        try:
+            parent.mkdir(parents=True, exist_ok=True)
+            folder.mkdir()
+            return RunFolder(folder)
+        except FileExistsError:
+            number += 1
+        except OSError as error:
+            raise storage_error(error, folder) from error
+
+
+def find(path: str | Path) -> RunFolder:
+    """The run in a folder. RunError where it is none."""
+    folder = RunFolder(Path(path))
+    if not folder.path.exists():
+        known = sorted(p.name for p in folder.path.parent.iterdir() if p.is_dir()) if folder.path.parent.is_dir() else []
+        raise RunError(f"there is no run {path}; " + nearest(folder.name, known))
+    if not folder.recipe.is_file():
+        raise RunError(f"{path} is not a run folder: it has no recipe.yaml. Give the folder that 'gansmith train' named at its end.")
+    return folder

@@ -1,0 +1,79 @@
+"""describe: what a data set is, and what training on it would cost here."""
+
+from __future__ import annotations
+
+import resource
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gansmith import config
+from gansmith.config import Recipe
+from gansmith.engine.distribute import World
+from gansmith.records import Finding
+from gansmith.verbs.train import Audience, Opened, Parts, automatic_device, parameter_counts
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What a run with the automatic recipe would be on this machine: measured on a few real steps, not guessed."""
+
+    recipe: Recipe
+    samples_per_second: float
+    minutes: float
+    memory_mib: float  # the largest resident size seen while measuring, times the processes
+    parameters: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Description:
+    """Counts and measures of a data set, what was noticed in it, and the forecast of a run (None where it was not asked for)."""
+
+    source: str
+    domain: str
+    count: int
+    training: int
+    shape: tuple[int, ...]
+    classes: tuple[str, ...]
+    facts: dict[str, Any]
+    findings: tuple[Finding, ...]
+    forecast: Forecast | None = None
+
+
+def describe(
+    data: str | Path = "digits",
+    *,
+    settings: Mapping[str, Any] | None = None,
+    forecast: bool = True,
+    opening: Callable[[int, int], None] = lambda done, all: None,
+) -> Description:
+    """Look at data before training on them; `settings` as for `train`. DataError where they cannot be opened.
+
+    `forecast` also measures a few real steps, to tell how long a run would take and what memory it would need.
+    """
+    recipe = config.merge(Recipe(), {**(settings or {}), "data.source": str(data)})
+    audience = Audience()
+    audience.opening = opening  # type: ignore[method-assign]
+    device = automatic_device(recipe)
+    opened = Opened.of(recipe, None, device, audience)
+    return Description(
+        source=recipe.data.source,
+        domain=opened.domain.name,
+        count=len(opened.collection),
+        training=len(opened.members),
+        shape=tuple(opened.collection.raw.shape[1:]),
+        classes=opened.collection.classes,
+        facts=dict(opened.collection.facts),
+        findings=opened.collection.findings,
+        forecast=_forecast(recipe, opened, device) if forecast else None,
+    )
+
+
+def _forecast(recipe: Recipe, opened: Opened, device: str) -> Forecast:
+    resolved, speed, _ = opened.resolve(recipe, Parts(), World(device=device))
+    unit = 1 if sys.platform == "darwin" else 1024  # ru_maxrss is in bytes there, in KiB elsewhere
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20 * (resolved.machine.workers or 1)
+    minutes = resolved.run.minutes or (resolved.run.samples or 0) / speed / 60
+    return Forecast(resolved, speed, minutes, memory, parameter_counts(resolved, opened.layout))

@@ -1,0 +1,166 @@
+"""sample: from a run or an exported generator to files."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from gansmith import latent
+from gansmith.artefact import BLOCK, Generator, Samples
+from gansmith.engine import distribute
+from gansmith.engine.distribute import World
+from gansmith.errors import ConfigError, StorageError, storage_error
+from gansmith.runs import replacing, write_json
+from gansmith.verbs.run import load
+
+CHUNK = 16 * BLOCK  # samples decoded and written at a time: what is held in memory does not grow with the count
+GRID = 256  # samples on a grid at most
+
+
+def sample(
+    run: str | Path,
+    count: int = 64,
+    *,
+    out: str | Path = "samples",
+    label: str | None = None,
+    seed: int = 0,
+    truncation: float = 1.0,
+    grid: bool = False,
+    interpolate: int = 0,
+    generator: nn.Module | None = None,
+    progress: Callable[[int, int], None] = lambda done, all: None,
+) -> Path:
+    """Draw from a run or an exported generator into files, and give their place.
+
+    out          a folder, made here: one file a sample in the domain's own format, and manifest.json; or a path ending in .npz: one file
+                 with the arrays `samples`, `labels` and `class_names`
+    label        one class, or several separated by commas, in turn; None: as often as in the training data
+    grid         also draw the first samples as one picture, grid.png (beside an .npz: NAME.png)
+    interpolate  instead of single samples, `count` walks of so many steps from one latent to another, along the sphere
+
+    Sample i depends on (seed, i) alone. Under torchrun the processes share the work. ConfigError, RunError and StorageError as usual.
+    """
+    target = Path(out)
+    if interpolate == 1:
+        raise ConfigError("--interpolate 1 is a walk of one step; ask for 2 or more.")
+    if target.exists() and (target.is_file() or any(target.iterdir())):
+        raise StorageError(f"{target} is already there. Choose another place, or remove it first.")
+    source = load(run, generator)
+    labels = label.split(",") if label else None
+    world = distribute.join("cpu")
+    try:
+        if interpolate:
+            chunks = [_walks(source, count, interpolate, labels, seed, truncation)] if world.first else []
+            total = count * interpolate
+        else:
+            starts = range(world.rank * CHUNK, count, world.size * CHUNK)
+            chunks = (source.sample(min(CHUNK, count - s), label=labels, seed=seed, truncation=truncation, start=s) for s in starts)  # type: ignore[assignment]
+            total = count
+            source.labels(1, labels, seed)  # an unknown label is told before a file is made
+        conditions = {"run": str(run), "seed": seed, "truncation": truncation, "interpolate": interpolate, "count": total}
+        if target.suffix == ".npz":
+            if world.size > 1:
+                raise ConfigError("an .npz file is written by one process. Give a folder as -o, or run without torchrun.")
+            return _write_archive(target, list(chunks), grid, interpolate)
+        starts_at = 0 if interpolate else world.rank * CHUNK
+        stride = CHUNK * world.size
+        return _write_folder(target, source, chunks, starts_at, stride, total, conditions, grid, interpolate, world, progress)
+    finally:
+        world.leave()
+
+
+def _walks(source: Generator, count: int, steps: int, label: list[str] | None, seed: int, truncation: float) -> Samples:
+    """`count` walks of `steps` samples, each within one class."""
+    size = source.card.network.latent
+    assert size
+    if not 0.0 < truncation <= 1.0:
+        raise ConfigError(f"truncation is {truncation}; it lies above 0 and up to 1 (1: no truncation).")
+    ends = latent.truncate(latent.draw(seed, "sample", 0, 2 * count, size), truncation)
+    places = torch.linspace(0.0, 1.0, steps)
+    walks = [latent.slerp(a.expand(steps, -1), b.expand(steps, -1), places[:, None]) for a, b in zip(ends[::2], ends[1::2], strict=True)]
+    labels = source.labels(count, label, seed)
+    return source.decode(torch.cat(walks), None if labels is None else np.repeat(labels, steps))
+
+
+def _write_archive(target: Path, chunks: list[Samples], grid: bool, columns: int) -> Path:
+    raw = np.concatenate([c.raw for c in chunks])
+    arrays: dict[str, Any] = {"samples": raw}
+    if chunks[0].labels is not None:
+        arrays["labels"] = np.concatenate([c.labels for c in chunks if c.labels is not None])
+        arrays["class_names"] = np.array(chunks[0].classes)
+    with replacing(target) as temporary, temporary.open("wb") as file:
+        np.savez_compressed(file, **arrays)
+    if grid:
+        _save_picture(chunks[0], target.with_suffix(".png"), columns)
+    return target
+
+
+def _write_folder(
+    target: Path,
+    source: Generator,
+    chunks: Any,
+    start: int,
+    stride: int,
+    total: int,
+    conditions: dict[str, Any],
+    grid: bool,
+    columns: int,
+    world: World,
+    progress: Callable[[int, int], None],
+) -> Path:
+    """Write into a folder beside the target, which takes its place when all is there."""
+    part = target.with_name(f".{target.name}.part")
+    try:
+        if world.first:
+            shutil.rmtree(part, ignore_errors=True)
+            part.mkdir(parents=True)
+        world.any(False)  # nobody writes before the folder is there
+        for chunk in chunks:
+            names = [_name(i, total, chunk, i - start) for i in range(start, start + len(chunk))]
+            files = source.domain.write(chunk.raw, part, names)
+            entries = [_entry(f, i, chunk) for i, f in enumerate(files)] if len(files) == len(chunk) else [{"file": f} for f in files]
+            (part / f".{start:012d}.json").write_text(json.dumps(entries), encoding="utf-8")
+            if grid and start == 0:
+                _save_picture(chunk, part / "grid.png", columns)
+            progress(min(start + len(chunk), total), total)
+            start += stride
+        world.any(False)  # the first process counts what all have written
+        if world.first:
+            lists = sorted(part.glob(".*.json"))
+            files = [entry for path in lists for entry in json.loads(path.read_text(encoding="utf-8"))]
+            for path in lists:
+                path.unlink()
+            write_json(part / "manifest.json", {**conditions, "classes": list(source.classes), "samples": files})
+            if target.exists():
+                target.rmdir()
+            os.replace(part, target)
+    except OSError as error:
+        shutil.rmtree(part, ignore_errors=True)
+        raise storage_error(error, target) from error
+    return target
+
+
+def _name(index: int, total: int, chunk: Samples, place: int) -> str:
+    number = str(index).zfill(max(5, len(str(total - 1))))
+    if chunk.labels is None:
+        return number
+    label = "".join(c if c.isalnum() or c in "-." else "_" for c in chunk.classes[chunk.labels[place]])
+    return f"{number}_{label}"
+
+
+def _entry(file: str, place: int, chunk: Samples) -> dict[str, Any]:
+    return {"file": file} if chunk.labels is None else {"file": file, "label": chunk.classes[chunk.labels[place]]}
+
+
+def _save_picture(chunk: Samples, path: Path, columns: int) -> None:
+    picture = chunk.domain.picture(chunk.raw[:GRID], columns or None)
+    with replacing(path) as temporary:
+        picture.save(temporary, "PNG")

@@ -1,0 +1,72 @@
+"""The tensor convention: what a layout says of itself, what it refuses, and that it survives being written down."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gansmith.errors import ConfigError, DataError
+from gansmith.layout import Block, Layout
+
+layouts = st.builds(
+    Layout,
+    st.lists(st.builds(Block, st.text(min_size=1), st.integers(1, 9), st.sampled_from(["bounded", "real", "onehot"])), min_size=1, unique_by=lambda b: b.name).map(tuple),
+    st.lists(st.integers(1, 300), max_size=2).map(tuple),
+    st.integers(0, 1000),
+)
+
+
+@given(layouts)
+def test_a_layout_survives_json(layout: Layout) -> None:
+    assert Layout.from_dict(json.loads(json.dumps(layout.to_dict()))) == layout
+
+
+@given(layouts)
+def test_blocks_follow_one_another_and_fill_the_channels(layout: Layout) -> None:
+    places = [i for where in layout.slices().values() for i in range(where.start, where.stop)]
+    assert places == list(range(layout.channels))
+    assert list(layout.slices()) == [b.name for b in layout.blocks]
+    assert layout.size == math.prod(layout.shape) == layout.channels * math.prod(layout.positions)
+
+
+def test_geometry_is_the_number_of_position_axes() -> None:
+    block = (Block("x", 1, "real"),)
+    assert [Layout(block, p).geometry for p in ((), (5,), (5, 6))] == ["row", "line", "plane"]
+
+
+def test_a_layout_written_without_a_condition_has_none() -> None:
+    values = Layout((Block("x", 1, "real"),)).to_dict()
+    del values["condition"]
+    assert Layout.from_dict(values).condition == 0
+
+
+def test_check_gives_a_right_batch_back_and_says_what_is_wrong_with_another() -> None:
+    layout = Layout((Block("colour", 3, "bounded"), Block("depth", 1, "real")), (4, 5))
+    x = torch.zeros(7, 4, 4, 5)
+    assert layout.check(x) is x
+    with pytest.raises(DataError, match=r"found a batch of shape \(7, 3, 4, 5\); this layout wants \[B, 4, 4, 5\]"):
+        layout.check(x[:, :3])
+    with pytest.raises(DataError):
+        layout.check(x[0])
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: Block("x", 0, "real"), "at least 1"),
+        (lambda: Block("x", 1, "discrete"), "bounded, real and onehot"),  # type: ignore[arg-type]
+        (lambda: Layout(()), "at least one block"),
+        (lambda: Layout((Block("x", 1, "real"),), (2, 2, 2)), "at most two"),
+        (lambda: Layout((Block("x", 1, "real"),), (2, 0)), "at least 1 place"),
+        (lambda: Layout((Block("x", 1, "real"), Block("x", 2, "real"))), "names must differ"),
+    ],
+)
+def test_what_cannot_be_is_refused(make: object, words: str) -> None:
+    assert callable(make)
+    with pytest.raises(ConfigError, match=words):
+        make()
