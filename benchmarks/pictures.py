@@ -147,10 +147,11 @@ def main() -> None:
     import torch
 
     import gansmith
+    from gansmith.config import parse_assignments
     from gansmith.engine import checkpoint
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="*", choices=[*MINUTES, []])
+    parser.add_argument("names", nargs="*")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     parser.add_argument("--minutes", type=float)
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("GANSMITH_DATA", "../shared/data")))
@@ -170,7 +171,7 @@ def main() -> None:
             if place.exists():
                 run = gansmith.Run(place) if checkpoint.newest(gansmith.Run(place).folder).finished else gansmith.train(resume=place)
             else:
-                settings |= gansmith.config.parse_assignments(words.set)
+                settings |= parse_assignments(words.set)
                 run = gansmith.train(at, minutes=minutes, seed=seed, runs=words.work, name=f"{name}-s{seed}-{minutes:g}min", settings=settings)
             reached, r = checkpoint.newest(run.folder), run.recipe
             line = {

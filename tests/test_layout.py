@@ -15,7 +15,11 @@ from gansmith.layout import Block, Layout
 
 layouts = st.builds(
     Layout,
-    st.lists(st.builds(Block, st.text(min_size=1), st.integers(1, 9), st.sampled_from(["bounded", "real", "onehot"])), min_size=1, unique_by=lambda b: b.name).map(tuple),
+    st.lists(
+        st.builds(Block, st.text(min_size=1), st.integers(1, 9), st.sampled_from(["bounded", "real", "onehot"])),
+        min_size=1,
+        unique_by=lambda b: b.name,
+    ).map(tuple),
     st.lists(st.integers(1, 300), max_size=2).map(tuple),
     st.integers(0, 1000),
 )

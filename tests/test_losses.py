@@ -16,7 +16,8 @@ REAL, FAKE = (t.reshape(-1) for t in torch.meshgrid(GRID, GRID, indexing="ij"))
 
 def slopes(cost: Tensor, *logits: Tensor) -> tuple[Tensor, ...]:
     return tuple(
-        torch.zeros_like(x) if g is None else g for x, g in zip(logits, torch.autograd.grad(cost.sum(), logits, allow_unused=True), strict=True)
+        torch.zeros_like(x) if g is None else g
+        for x, g in zip(logits, torch.autograd.grad(cost.sum(), logits, allow_unused=True), strict=True)
     )
 
 

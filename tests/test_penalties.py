@@ -145,14 +145,10 @@ def test_the_automatic_weight_undoes_a_change_of_units(name: str) -> None:
     there = change(x).requires_grad_()
     x.requires_grad_()
     before, after = automatic_gamma(variance(x)), automatic_gamma(variance(there))
-    assert after == pytest.approx([g * factor for g in before])
-    torch.testing.assert_close(
-        after[0] * slope_exact(there, critic(back(there))), before[0] * slope_exact(x, critic(x)), rtol=1e-5, atol=1e-12
-    )
+    assert after == pytest.approx(factor * before)
+    torch.testing.assert_close(after * slope_exact(there, critic(back(there))), before * slope_exact(x, critic(x)), rtol=1e-5, atol=1e-12)
 
 
-def test_the_automatic_weight_falls_and_knows_nothing_of_the_batch() -> None:
-    start, end = automatic_gamma(100.0)
-    assert 0 < end < start
+def test_the_automatic_weight_knows_nothing_of_the_batch() -> None:
     x = normal(32, 1, 4, 4)
     assert automatic_gamma(variance(x.repeat(2, 1, 1, 1))) == pytest.approx(automatic_gamma(variance(x)))

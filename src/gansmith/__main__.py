@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 
@@ -10,11 +11,17 @@ def main() -> None:
     """Run the command line."""
     # idle OpenMP threads that spin take the core from those that work; torch reads this when it is loaded
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    from gansmith.cli import app, tell
-    from gansmith.errors import GansmithError
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # a file's name may hold what this terminal cannot show
+    from gansmith.cli import UsageError, app, tell, tell_misuse
+    from gansmith.errors import GansmithError, storage_error
 
     try:
-        app()
+        sys.exit(app(standalone_mode=False) or 0)
+    except UsageError as error:
+        tell_misuse(error)
+        sys.exit(2)
     except GansmithError as error:
         tell(f"gansmith: {error}")
         sys.exit(error.exit_code)
@@ -22,6 +29,11 @@ def main() -> None:
         sys.exit(130)
     except BrokenPipeError:
         sys.exit(0)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        tell(f"gansmith: {storage_error(error, error.filename or 'a file')}")
+        sys.exit(2)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,12 @@
 """An exported generator as a folder: load, draw, decode. It needs neither the engine nor the training data.
 
-  config.json            networks, layout, classes, domain, the precision and the format's version
-  codec.json             what turns tensors into native samples
-  weights.safetensors    of the averaged generator
+config.json            networks, layout, classes, domain, the precision and the format's version
+codec.json             what turns tensors into native samples
+weights.safetensors    of the averaged generator
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,15 +15,15 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from gansmith import domains, latent, networks
 from gansmith.config import NetworkSettings
 from gansmith.domains.domain import Codec, Domain
-from gansmith.errors import ConfigError, RunError
+from gansmith.errors import ConfigError, DataError, RunError
 from gansmith.layout import Layout
-from gansmith.runs import read_json, replacing, write_json
+from gansmith.runs import read_json, write_json, write_tensors
 
 FORMAT = 1
 BLOCK = latent.BLOCK  # samples in one pass of the network, always: a sample's last bit may depend on how many are drawn beside it
@@ -53,8 +52,8 @@ class Card:
         }
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any], path: Path) -> Card:
-        if values.get("format", 0) > FORMAT:
+    def from_dict(cls, values: Any, path: Path) -> Card:
+        if isinstance(values, dict) and isinstance(values.get("format"), int) and values["format"] > FORMAT:
             raise RunError(f"{path} was written by a newer gansmith. Upgrade with: pip install -U gansmith")
         try:
             return cls(
@@ -65,8 +64,8 @@ class Card:
                 shares=tuple(values["shares"]),
                 own_network=values["own_network"],
             )
-        except (KeyError, TypeError, ValueError) as error:
-            raise RunError(f"{path} does not describe a generator ({type(error).__name__}: {error}). Export it again.") from None
+        except (KeyError, TypeError, ValueError, ConfigError) as error:
+            raise _no_generator(path, error) from None
 
 
 @dataclass(frozen=True)
@@ -103,8 +102,14 @@ class Generator:
         card = Card.from_dict(read_json(folder / "config.json"), folder / "config.json")
         if network is None:
             if card.own_network:
-                raise RunError(f"{folder} holds the weights of a generator of your own. Pass the module: gansmith.load(path, generator=MyGenerator()).")
-            network = networks.generator(card.network, card.layout)
+                raise RunError(
+                    f"{folder} holds the weights of a generator of your own. Pass the module: gansmith.load(path, generator=MyGenerator())."
+                )
+            try:
+                with torch.random.fork_rng(devices=[]):  # first weights, soon replaced, are no reason to move the caller's random state
+                    network = networks.generator(card.network, card.layout)
+            except (AssertionError, ConfigError) as error:
+                raise _no_generator(folder / "config.json", error) from None
         weights = folder / "weights.safetensors"
         try:
             network.load_state_dict(load_file(weights))
@@ -115,7 +120,12 @@ class Generator:
         except RuntimeError as error:
             raise RunError(f"{weights} does not fit the network ({str(error).splitlines()[0]}).") from None
         domain = domains.by_name(card.domain)
-        return cls(network.to(device), card, domain.codec(read_json(folder / "codec.json")), domain)
+        state = read_json(folder / "codec.json")
+        try:
+            codec = domain.codec(state)
+        except (KeyError, TypeError, ValueError, ConfigError, DataError) as error:
+            raise _no_generator(folder / "codec.json", error) from None
+        return cls(network.to(device), card, codec, domain)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -198,8 +208,12 @@ def save(folder: Path, card: Card, codec: dict[str, Any], weights: dict[str, Ten
     """Write a generator's folder; each file is whole or not there, the weights last."""
     write_json(folder / "config.json", card.to_dict())
     write_json(folder / "codec.json", codec)
-    with replacing(folder / "weights.safetensors") as temporary:
-        save_file(weights, temporary, {"gansmith": json.dumps({"format": FORMAT})})
+    write_tensors(folder / "weights.safetensors", weights, {"format": FORMAT})
+
+
+def _no_generator(path: Path, error: Exception) -> RunError:
+    what = str(error).splitlines()[0] if str(error) else ""
+    return RunError(f"{path} does not describe a generator ({type(error).__name__}: {what}). Copy the folder again, or train again.")
 
 
 def is_artefact(folder: str | Path) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -30,17 +31,24 @@ app = typer.Typer(
     "[bold]gansmith train photos/[/bold] trains on a folder of pictures; [bold]gansmith train[/bold] alone on 1,797 small digits, in a minute.",
 )
 
-out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+# What typer raises for any misuse of the command line; it has no public name.
+UsageError: type[Exception] = typer.BadParameter.__mro__[2]
+
+out = Console(highlight=False, soft_wrap=True, emoji=False)
+err = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 
 Data = Annotated[
-    str,
-    typer.Argument(help="A folder, class folders, zip, tar, idx(.gz), npy, npz or parquet; hf:NAME; digits; toy:ring, toy:grid, toy:sines."),
+    str | None,
+    typer.Argument(
+        help="A folder, class folders, zip, tar, idx(.gz), npy, npz or parquet; hf:NAME; digits; toy:ring, toy:grid, toy:sines."
+    ),
 ]
 Size = Annotated[str | None, typer.Option(help="Height and width in pixels: 64, or 48x64. Chosen from the pictures unless given.")]
 Channels = Annotated[int | None, typer.Option(help="1 grey, 3 colour, 4 with transparency. As the pictures are unless given.")]
 Fit = Annotated[str | None, typer.Option(help="How a picture of another shape is brought to the size: crop, pad or stretch.")]
-Labels = Annotated[str | None, typer.Option(help="A CSV or JSON of file names and labels, or 'none'. Class folders are found by themselves.")]
+Labels = Annotated[
+    str | None, typer.Option(help="A CSV or JSON of file names and labels, or 'none'. Class folders are found by themselves.")
+]
 DomainName = Annotated[str | None, typer.Option("--domain", help="image or toy. Recognised unless given.")]
 Set = Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Any setting of recipe.yaml, as often as you like.")]
 
@@ -50,9 +58,17 @@ def tell(words: str) -> None:
     err.print(escape(words))
 
 
+def tell_misuse(error: Exception) -> None:
+    """A misuse of the command line in one line; the help where a command was left out."""
+    if type(error).__name__ == "NoArgsIsHelpError":
+        error.show()  # type: ignore[attr-defined]
+    else:
+        tell(f"gansmith: {error.format_message().rstrip('.')}. See gansmith --help.")  # type: ignore[attr-defined]
+
+
 @app.command()
 def train(
-    data: Data = "digits",
+    data: Data = None,
     minutes: Annotated[float | None, typer.Option(help="End after so many minutes.")] = None,
     samples_seen: Annotated[str | None, typer.Option(help="End after so many real samples were seen: 500k, 2M.")] = None,
     batch: Annotated[int | None, typer.Option(help="Real samples a step.")] = None,
@@ -79,7 +95,7 @@ def train(
     seen = None if samples_seen is None else _whole(samples_seen, "--samples-seen")
     from gansmith.verbs.train import train as verb
 
-    with _Stage() as stage:
+    with Stage() as stage:
         try:
             run = verb(
                 data, recipe=recipe, settings=changes, minutes=minutes, samples=seen, batch=batch, seed=seed, resume=resume, runs=runs, name=name,
@@ -88,7 +104,7 @@ def train(
         except KeyboardInterrupt:
             stage.close()
             if stage.run is not None:
-                tell(f"Stopped; everything up to here is saved. Go on with: gansmith train --resume {_short(stage.run)}")
+                tell(f"Stopped; {stage.kept}. Go on with: gansmith train --resume {shlex.quote(_short(stage.run))}")
             raise
     if not stage.speaks:
         return
@@ -96,7 +112,7 @@ def train(
     out.print(f"run      {escape(_short(run.path))}")
     if newest is not None:
         out.print(f"pictures {escape(_short(newest))}")
-    out.print(f"next     gansmith sample {escape(_short(run.path))} -n 1000 -o samples --grid")
+    out.print(f"next     gansmith sample {escape(shlex.quote(_short(run.path)))} -n 1000 -o samples --grid")
 
 
 @app.command()
@@ -113,7 +129,7 @@ def sample(
     """Draw samples from a run or an exported generator into files, with a manifest. The training data are not needed."""
     from gansmith.verbs.sample import sample as verb
 
-    with _Bar("drawing") as bar:
+    with Bar("drawing") as bar:
         place = verb(
             run, count, out=out_to, label=label, seed=seed, truncation=truncation, grid=grid, interpolate=interpolate, progress=bar.count
         )
@@ -122,7 +138,7 @@ def sample(
 
 @app.command()
 def describe(
-    data: Data = "digits",
+    data: Data = None,
     size: Size = None,
     channels: Channels = None,
     fit: Fit = None,
@@ -134,8 +150,8 @@ def describe(
     changes = _data_settings(size, channels, fit, labels, domain) | config.parse_assignments(settings or [])
     from gansmith.verbs.describe import describe as verb
 
-    with _Bar("reading") as bar:
-        found = verb(data, settings=changes, opening=bar.count)
+    with Bar("reading") as bar:
+        found = verb(data or "digits", settings=changes, opening=bar.count)
     _show(found)
 
 
@@ -169,7 +185,7 @@ def _short(path: Path) -> str:
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 
-class _Bar:
+class Bar:
     """A progress bar on a terminal, nothing where the output is read by a program."""
 
     def __init__(self, doing: str) -> None:
@@ -178,7 +194,7 @@ class _Bar:
         )  # fmt: skip
         self.task: Any = None
 
-    def __enter__(self) -> _Bar:
+    def __enter__(self) -> Bar:
         self.progress.start()
         return self
 
@@ -191,7 +207,7 @@ class _Bar:
         self.progress.update(self.task, completed=done, total=total)
 
 
-class _Stage:
+class Stage:
     """Shows a training: the data and the choices first, then a bar on a terminal or a line now and then elsewhere."""
 
     LINE_SECONDS = 10.0
@@ -199,13 +215,14 @@ class _Stage:
     def __init__(self) -> None:
         self.speaks = os.environ.get("RANK", "0") == "0"
         self.run: Path | None = None
-        self.reading = _Bar("reading")
+        self.kept = "what the last checkpoint holds is saved"
+        self.reading = Bar("reading")
         self.bar: Progress | None = None
         self.task: Any = None
         self.spoken = 0.0
         self.began: tuple[float, float] = (0.0, 0.0)  # share and time when this process took over
 
-    def __enter__(self) -> _Stage:
+    def __enter__(self) -> Stage:
         if self.speaks:
             self.reading.__enter__()
         return self
@@ -234,10 +251,13 @@ class _Stage:
                 BarColumn(bar_width=24), TextColumn("{task.percentage:>3.0f}%"), TextColumn("{task.description}"), console=err
             )
             self.bar.start()
-            self.task = self.bar.add_task("the first tick", total=1.0, completed=started.resumed.share)
+            self.task = self.bar.add_task("the first tick", total=1.0)
+            self.bar.update(self.task, completed=started.resumed.share)
 
     def tick(self, tick: Tick) -> None:
         share, line = tick.position.share, self._line(tick)
+        if tick.last:
+            self.kept = "everything up to here is saved"
         if self.bar is not None:
             self.bar.update(self.task, completed=share, description=line)
         elif tick.last or time.monotonic() - self.spoken >= self.LINE_SECONDS:
@@ -269,7 +289,9 @@ def _opening_lines(started: Started) -> list[str]:
         f"rate {r.optimiser.lr_generator:g} and {r.optimiser.lr_discriminator:g}, batch {r.run.batch}, seed {r.run.seed}"
     )
     m = r.machine
-    lines.append(f"machine  {m.device}, {m.precision}, {m.workers} process{'es' if m.workers != 1 else ''} of {m.threads} thread{'s' if m.threads != 1 else ''}")
+    lines.append(
+        f"machine  {m.device}, {m.precision}, {m.workers} process{'es' if m.workers != 1 else ''} of {m.threads} thread{'s' if m.threads != 1 else ''}"
+    )
     ends = [f"{_count(r.run.samples)} samples seen"] if r.run.samples else []
     ends += [f"{r.run.minutes:g} minutes"] if r.run.minutes else []
     resumed = f", from step {started.resumed.step:,}" if started.resumed.step else ""
@@ -322,4 +344,3 @@ def _clock(seconds: float | None) -> str:
         return "–:––"
     whole = round(seconds)
     return f"{whole // 3600}:{whole % 3600 // 60:02d}:{whole % 60:02d}" if whole >= 3600 else f"{whole // 60}:{whole % 60:02d}"
-

@@ -6,9 +6,10 @@ resolved recipe is written to `recipe.yaml`, so that file alone trains the same 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -55,8 +56,8 @@ class PenaltySettings(Settings):
 
     form: Literal["exact", "finite"] | None = Field(None, description="double backward, or finite differences; None: probed")
     gamma: float | None = Field(None, ge=0, description="weight at the start; None: the automatic rule of docs/penalty.md")
-    gamma_end: float | None = Field(None, ge=0, description="weight at the end, reached log-linearly; None: the automatic rule")
-    epsilon: float = Field(0.01, gt=0, description="step of the finite difference, in standard deviations of the data")
+    gamma_end: float | None = Field(None, ge=0, description="weight at the end, reached log-linearly; None: as at the start")
+    epsilon: float = Field(0.05, gt=0, description="step of the finite difference, in standard deviations of the data; below 0.03 bf16 rounds it away")
 
 
 class OptimiserSettings(Settings):
@@ -114,12 +115,19 @@ class Recipe(Settings):
     run: RunSettings = RunSettings()
     machine: MachineSettings = MachineSettings()
 
+    @model_validator(mode="before")
+    @classmethod
+    def _not_newer(cls, values: Any) -> Any:
+        """Before the rest, for a newer recipe may well have settings that this gansmith does not know."""
+        version = values.get("version") if isinstance(values, dict) else None
+        if isinstance(version, int) and version > RECIPE_VERSION:
+            raise ConfigError(
+                f"this recipe has format {version} and this gansmith reads up to {RECIPE_VERSION}. Upgrade with: pip install -U gansmith"
+            )
+        return values
+
     @model_validator(mode="after")
     def _not_contradictory(self) -> Self:
-        if self.version > RECIPE_VERSION:
-            raise ConfigError(
-                f"this recipe has format {self.version} and this gansmith reads up to {RECIPE_VERSION}. Upgrade with: pip install -U gansmith"
-            )
         if self.optimiser.beta2_end < self.optimiser.beta2:
             raise ConfigError("optimiser.beta2_end is lower than optimiser.beta2; beta2 rises during the burn-in.")
         return self
@@ -168,7 +176,7 @@ def merge(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
             raise ConfigError(f"there is no setting {dotted!r}; {nearest(dotted, names())}")
         if name not in values[group]:
             raise ConfigError(f"there is no setting {dotted!r}; {nearest(dotted, names())}")
-        values[group][name] = _plain(value)
+        values[group][name] = value if _is_text(group, name) and value != "null" else _plain(value)
     return build(values)
 
 
@@ -195,7 +203,15 @@ def flat(recipe: Recipe) -> dict[str, Any]:
 
 
 def _groups() -> dict[str, type[Settings]]:
-    return {k: f.annotation for k, f in Recipe.model_fields.items() if isinstance(f.annotation, type) and issubclass(f.annotation, Settings)}
+    return {
+        k: f.annotation for k, f in Recipe.model_fields.items() if isinstance(f.annotation, type) and issubclass(f.annotation, Settings)
+    }
+
+
+def _is_text(group: str, name: str) -> bool:
+    """Whether a setting is free text, which is taken as it stands: a folder may be called 2024, or 1e3."""
+    kind = _groups()[group].model_fields[name].annotation
+    return str in (kind, *get_args(kind))
 
 
 def _plain(value: Any) -> Any:
@@ -204,7 +220,7 @@ def _plain(value: Any) -> Any:
         return value
     try:
         found = yaml.safe_load(value)
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError):  # ValueError: 2024-13-01 looks like a date to YAML
         return value
     if isinstance(found, str):
         try:
@@ -222,7 +238,9 @@ def count(text: str | int | float) -> int | float:
     try:
         number = float(text[:-1] if scale != 1.0 else text) * scale
     except ValueError:
-        raise ConfigError(f"{text!r} is not a number; write for example 500k, 2M or 1000000.") from None
+        number = math.nan
+    if not math.isfinite(number):
+        raise ConfigError(f"{text!r} is not a number; write for example 500k, 2M or 1000000.")
     return int(number) if number == int(number) else number
 
 

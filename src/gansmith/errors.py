@@ -64,7 +64,9 @@ def nearest(name: str, known: Iterable[str]) -> str:
 def storage_error(error: OSError, path: object) -> StorageError:
     """Turn an OSError met while writing into a sentence that says how to mend it."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return StorageError(f"No room left on the disk while writing {path}. Free some space (or choose another folder) and run the command again.")
+        return StorageError(
+            f"No room left on the disk while writing {path}. Free some space (or choose another folder) and run the command again."
+        )
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return StorageError(f"No permission to write {path}. Choose a folder you may write to.")
     return StorageError(f"Could not write {path}: {error.strerror or error}.")

@@ -26,15 +26,14 @@ def slope_finite(logits: Tensor, moved: Tensor, step: float) -> Tensor:
     return ((moved - logits) / step).square()
 
 
-# Derived and measured in docs/penalty.md.
-START, END = 3e-3, 3e-4
+COST = 0.01  # of one unit of squared logit over one typical distance in the data; derived and measured in docs/penalty.md
 
 
-def automatic_gamma(total_variance: float) -> tuple[float, float]:
-    """Weights of R1 and R2 at the start and the end of a run, from the variance of the encoded data summed over all its numbers.
+def automatic_gamma(total_variance: float) -> float:
+    """Weight of R1 and R2, from the variance of the encoded data summed over all their numbers: COST · total_variance.
 
-    gamma · |grad D|² has no unit when gamma carries that of x²; E|x - mean x|² is the only such scale that does not change when a
+    gamma · |grad D|² has no unit when gamma carries that of x²; E|x - E x|² is the only such scale that does not change when a
     picture is enlarged, a channel repeated, or the data rescaled together with the critic. The rule knows nothing of the batch,
     since a mean over samples does not.
     """
-    return START * total_variance, END * total_variance
+    return COST * total_variance

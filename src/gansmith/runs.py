@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gansmith.errors import RunError, nearest, storage_error
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @contextmanager
@@ -38,6 +41,16 @@ def write_text(path: Path, text: str) -> None:
 
 def write_json(path: Path, values: Any) -> None:
     write_text(path, json.dumps(values, indent=2, ensure_ascii=False) + "\n")
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> None:
+    """A safetensors file with `about` as JSON in its header."""
+    from safetensors.torch import save  # not save_file: it tells of a full disk in an error of its own, without the number of the cause
+
+    # a copy each: safetensors refuses tensors that share memory, as flat weights and their views do
+    data = save({k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}, {"gansmith": json.dumps(dict(about))})
+    with replacing(path) as temporary:
+        temporary.write_bytes(data)
 
 
 def read_json(path: Path) -> Any:
@@ -109,30 +122,38 @@ class RunFolder:
         """The whole records of the log, oldest first; a line that a kill cut off is left out."""
         return list(_whole_lines(self.log))
 
-    def cut_log(self, step: int) -> None:
-        """Drop what the logs say of steps after `step`."""
+    def cut(self, step: int) -> None:
+        """Drop what the logs and the previews say of steps after `step`, and what a kill left half-written."""
         for path in (self.log, self.speed):
             if path.exists():
                 kept = [json.dumps(r) for r in _whole_lines(path) if r["step"] <= step]
                 write_text(path, "".join(line + "\n" for line in kept))
+        later = (p for p in self.previews.glob("step-*.png") if p.name > self.preview(step).name)
+        for path in (*later, *self.path.rglob(".*.part")):
+            path.unlink(missing_ok=True)
 
 
 def _whole_lines(path: Path) -> Iterator[dict[str, Any]]:
     if not path.exists():
         return
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         with suppress(json.JSONDecodeError):
-            yield json.loads(line)
+            found = json.loads(line)
+            if isinstance(found, dict) and "step" in found:
+                yield found
 
 
 def create(parent: Path, name: str) -> RunFolder:
     """A new folder parent/name-1, -2, …: the first that is free. Made in one step, so two runs never share one."""
-    stem = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.") or "run"
+    stem = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.")[:100] or "run"
     number = 1
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise storage_error(error, parent) from error
     while True:
         folder = parent / f"{stem}-{number}"
         try:
-            parent.mkdir(parents=True, exist_ok=True)
             folder.mkdir()
             return RunFolder(folder)
         except FileExistsError:
@@ -145,7 +166,7 @@ def find(path: str | Path) -> RunFolder:
     """The run in a folder. RunError where it is none."""
     folder = RunFolder(Path(path))
     if not folder.path.exists():
-        known = sorted(p.name for p in folder.path.parent.iterdir() if p.is_dir()) if folder.path.parent.is_dir() else []
+        known = sorted(p.parent.name for p in folder.path.parent.glob("*/recipe.yaml"))
         raise RunError(f"there is no run {path}; " + nearest(folder.name, known))
     if not folder.recipe.is_file():
         raise RunError(f"{path} is not a run folder: it has no recipe.yaml. Give the folder that 'gansmith train' named at its end.")

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from gansmith.engine.players import Players
 from gansmith.errors import RunError
-from gansmith.runs import RunFolder, replacing
+from gansmith.runs import RunFolder, write_tensors
 
 FORMAT = 1
 
@@ -34,27 +35,40 @@ def save(run: RunFolder, players: Players, position: Position, keep: int) -> Non
     for player in (players.generator, players.discriminator):
         tensors.update({f"{player.name}.{k}": v for k, v in player.state().items()})
     path = run.checkpoint(position.step)
-    with replacing(path) as temporary:
-        # a copy each: safetensors refuses tensors that share memory, as flat weights and their views do
-        save_file({k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}, temporary, {"gansmith": _header(position)})
-    for old in run.saved()[:-keep]:
+    write_tensors(path, tensors, {"format": FORMAT, **asdict(position)})
+    # a later one can only be one that could not be read: it must not push out those that can
+    for old in [p for p in run.saved() if p.name <= path.name][:-keep]:
         old.unlink(missing_ok=True)
 
 
 def load(run: RunFolder, players: Players) -> Position:
     """Bring the players to the newest checkpoint that can be read; gives its position. Position() where there is none yet."""
+    for path, position in _readable(run):
+        with safe_open(path, "pt") as file:
+            tensors = {k: file.get_tensor(k) for k in file.keys()}  # noqa: SIM118  (a safetensors file is no mapping)
+        _put(players, tensors, path.name)
+        return position
+    return Position()
+
+
+def newest(run: RunFolder) -> Position:
+    """The position of the newest checkpoint that can be read, without loading its tensors. Position() where there is none."""
+    return next((position for _, position in _readable(run)), Position())
+
+
+def _readable(run: RunFolder) -> Iterator[tuple[Path, Position]]:
+    """Checkpoints that are whole, newest first. RunError where one is of a newer format."""
     for path in reversed(run.saved()):
         try:
-            with safe_open(path, "pt") as file:
+            with safe_open(path, "pt") as file:  # refuses a file that is shorter than its header says
                 values: dict[str, Any] = json.loads((file.metadata() or {})["gansmith"])
-                tensors = {k: file.get_tensor(k) for k in file.keys()}  # noqa: SIM118  (a safetensors file is no mapping)
-        except (SafetensorError, OSError, KeyError, json.JSONDecodeError):
+            newer = values.pop("format") > FORMAT
+            position = None if newer else Position(**values)
+        except (SafetensorError, OSError, KeyError, TypeError, AttributeError, json.JSONDecodeError):
             continue
-        if values.pop("format") > FORMAT:
-            raise RunError(f"{path.name} was written by a newer gansmith. Upgrade with: pip install -U gansmith")
-        _put(players, tensors, path.name)
-        return Position(**values)
-    return Position()
+        if position is None:
+            raise RunError(f"{path} was written by a newer gansmith. Upgrade with: pip install -U gansmith")
+        yield path, position
 
 
 def _put(players: Players, tensors: dict[str, Tensor], name: str) -> None:
@@ -66,28 +80,6 @@ def _put(players: Players, tensors: dict[str, Tensor], name: str) -> None:
         raise RunError(
             f"checkpoint {name} does not fit these networks ({str(error).splitlines()[0]}). Resume with the networks the run was started with."
         ) from None
-
-
-def _header(position: Position) -> str:
-    return json.dumps({"format": FORMAT, **asdict(position)})
-
-
-def finished(run: RunFolder) -> bool:
-    """Whether the newest readable checkpoint is that of a run that came to its end."""
-    return newest(run).finished
-
-
-def newest(run: RunFolder) -> Position:
-    """The position of the newest readable checkpoint, without loading its tensors."""
-    for path in reversed(run.saved()):
-        try:
-            with safe_open(path, "pt") as file:
-                values = json.loads((file.metadata() or {})["gansmith"])
-        except (SafetensorError, OSError, KeyError, json.JSONDecodeError):
-            continue
-        values.pop("format")
-        return Position(**values)
-    return Position()
 
 
 @torch.no_grad()

@@ -7,18 +7,26 @@ process draws the noise of the whole batch and takes its part, so the number of 
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
 
 from gansmith.errors import TrainingError
+
+TCPStore = dist.TCPStore  # type: ignore[attr-defined]  # public, says its documentation
+
+PARENT = "GANSMITH_LAUNCHED_BY"  # in a process made by `launch`: the id of the one that made it
+PATIENCE = 5.0  # seconds in which a process whose first is gone may end by itself
 
 
 @dataclass(frozen=True)
@@ -28,6 +36,7 @@ class World:
     rank: int = 0
     size: int = 1
     device: str = "cpu"
+    ours: bool = True  # the process group was made here, not by the user's own script
 
     @property
     def first(self) -> bool:
@@ -48,6 +57,12 @@ class World:
         with _lost_process_told():
             dist.broadcast(carried, 0)
         return carried.tolist()
+
+    def same(self, values: Tensor) -> None:
+        """Replace values by the first process's, in place."""
+        if self.size > 1:
+            with _lost_process_told():
+                dist.broadcast(values, 0)
 
     def any(self, flag: bool) -> bool:
         """Whether the flag is set in any process."""
@@ -77,11 +92,12 @@ class World:
         return torch.cat([g.chunk(self.size)[self.rank] for g in values.chunk(groups)])
 
     def leave(self) -> None:
-        if self.size > 1 and dist.is_initialized():
+        """End the talk with the others."""
+        if self.size > 1 and self.ours and dist.is_initialized():
             dist.destroy_process_group()
 
 
-class _lost_process_told:  # noqa: N801  (used as a verb)
+class _lost_process_told:
     def __enter__(self) -> None:
         return None
 
@@ -105,30 +121,80 @@ def join(device: str) -> World:
     if device.startswith("cuda"):
         device = f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
         torch.cuda.set_device(device)
-    if not dist.is_initialized():
-        dist.init_process_group("nccl" if device.startswith("cuda") else "gloo")
-    return World(dist.get_rank(), dist.get_world_size(), device)
+    ours = not dist.is_initialized()
+    with _lost_process_told():
+        if PARENT in os.environ:
+            _join_parent()
+        elif ours:
+            dist.init_process_group("nccl" if device.startswith("cuda") else "gloo")
+    return World(dist.get_rank(), dist.get_world_size(), device, ours)
 
 
-def launch(size: int, words: Sequence[str], log: Path) -> list[subprocess.Popen[bytes]]:
-    """Start the processes 1 to size-1 of a run on this machine as `python -m gansmith WORDS`, and make this one their first.
+def launch(size: int, words: Sequence[str], log: Path | None = None) -> list[subprocess.Popen[bytes]]:
+    """Start the processes 1 to size-1 on this machine as `python WORDS`, and make this one their first.
 
-    What they say goes to `log`. The others end by themselves when this one is gone: the next all-reduce tells them.
+    What they say goes to `log`. They end by themselves when this one is gone: the next all-reduce tells them.
     """
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    shared = {"WORLD_SIZE": str(size), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-    with log.open("ab") as file:
+    store = TCPStore("127.0.0.1", 0, size, is_master=True, wait_for_workers=False)
+    shared = {"WORLD_SIZE": str(size), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(store.port), PARENT: str(os.getpid())}
+    alone = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
+    with (log or Path(os.devnull)).open("ab") as file:
         others = [
             subprocess.Popen(
-                [sys.executable, "-m", "gansmith", *words],
-                env={**os.environ, **shared, "RANK": str(rank), "LOCAL_RANK": str(rank), "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"},
+                [sys.executable, *words],
+                env={**os.environ, **shared, **alone, "RANK": str(rank), "LOCAL_RANK": str(rank)},
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=file,
+                start_new_session=True,  # Ctrl-C reaches the first alone, which tells the others at the next tick
             )
             for rank in range(1, size)
         ]
-    dist.init_process_group("gloo", init_method=f"tcp://127.0.0.1:{port}", rank=0, world_size=size)
+    try:
+        _wait_for(others, store, log)
+        dist.init_process_group("gloo", store=store, rank=0, world_size=size)
+    except BaseException:
+        end(others, patience=0.0)
+        raise
     return others
+
+
+def end(others: Sequence[subprocess.Popen[bytes]], patience: float = 20.0) -> None:
+    """Wait until the processes have ended; those that have not after so many seconds are killed."""
+    until = time.monotonic() + patience
+    for process in others:
+        try:
+            process.wait(max(0.0, until - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _wait_for(others: Sequence[subprocess.Popen[bytes]], store: Any, log: Path | None) -> None:
+    """Until every process has said that it is there; TrainingError where one has ended instead."""
+    while not store.check([_here(rank) for rank in range(1, len(others) + 1)]):
+        for process in others:
+            if process.poll() is not None:
+                said = f" What it said is in {log}." if log else ""
+                raise TrainingError(f"a process of this run ended before the first step (exit code {process.returncode}).{said}")
+        time.sleep(0.02)
+
+
+def _here(rank: int) -> str:
+    return f"here/{rank}"
+
+
+def _join_parent() -> None:
+    """Say to the process that launched this one that it is there, and end soon after that one has."""
+    parent, rank, size = int(os.environ[PARENT]), int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        time.sleep(PATIENCE)  # most learn it from the next all-reduce, and say so in words
+        os._exit(TrainingError.exit_code)
+
+    threading.Thread(target=watch, daemon=True).start()
+    store = TCPStore(os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]), size, is_master=False, timeout=timedelta(seconds=60))
+    store.set(_here(rank), "")
+    dist.init_process_group("gloo", store=store, rank=rank, world_size=size)

@@ -67,7 +67,7 @@ def play(
 
         steps = place - position.step
         means = _means(sums, steps, world)
-        if not all(map(math.isfinite, means.values())):
+        if not (all(map(math.isfinite, means.values())) and players.finite()):
             raise not_finite(players, place)
         now = time.perf_counter()
         stop = world.any(asked_to_stop())

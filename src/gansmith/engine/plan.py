@@ -16,6 +16,7 @@ from gansmith.errors import ConfigError
 from gansmith.layout import Layout
 from gansmith.randomness import stream
 
+RISE = 100  # steps in which the rates rise from nothing: Adam's first steps are as long as any, and go anywhere
 WARM = 0.05  # the average looks back at most at this share of what has been seen, so early samples are not those of the first step
 
 
@@ -45,7 +46,7 @@ class Plan:
     @classmethod
     def of(cls, recipe: Recipe, layout: Layout) -> Plan:
         """The plan of a recipe in which nothing is left to choose."""
-        chosen = {
+        chosen: dict[str, Any] = {
             "batch": recipe.run.batch,
             "tick": recipe.run.tick,
             "latent": recipe.network.latent,
@@ -75,7 +76,7 @@ class Plan:
 
     def rates(self, step: int, share: float) -> Rates:
         """The scheduled settings of a step, `share` of the run being done."""
-        fall = schedules.cosine(1.0, self.lr_end, share)
+        fall = schedules.cosine(1.0, self.lr_end, share) * min(1.0, (step + 1) / RISE)
         early = schedules.within(share, self.burn_in)
         halflife = min(self.halflife, self.batch + WARM * step * self.batch) if self.halflife else 0.0
         return Rates(

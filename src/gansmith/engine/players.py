@@ -34,10 +34,12 @@ class Player:
         self.sizes = [p.numel() for p in self.parameters]
         self.weights = torch.empty(sum(self.sizes), device=device)
         self.gradient = torch.zeros_like(self.weights)
-        for parameter, weight, gradient in zip(self.parameters, self.weights.split(self.sizes), self.gradient.split(self.sizes), strict=True):
-            weight.copy_(parameter.data.reshape(-1))
-            parameter.data = weight.view(parameter.shape)
-            parameter.grad = gradient.view(parameter.shape)
+        for parameter, weight, gradient in zip(
+            self.parameters, self.weights.split(self.sizes), self.gradient.split(self.sizes), strict=True
+        ):
+            view = _like(weight, parameter)
+            view.copy_(parameter.data)
+            parameter.data, parameter.grad = view, _like(gradient, parameter)
         flat = nn.Parameter(self.weights)
         flat.grad = self.gradient
         self.optimiser = torch.optim.Adam([flat], betas=(0.0, 0.9), eps=1e-8, fused=device.type in ("cpu", "cuda"))
@@ -85,6 +87,13 @@ class Player:
         return self.optimiser.param_groups[0]["params"][0]
 
 
+def _like(flat: Tensor, parameter: Tensor) -> Tensor:
+    """A part of a flat tensor in the shape of a parameter and, where that leaves no gaps, in its order in memory: channels last stays so."""
+    if parameter.dim() == 4 and parameter.is_contiguous(memory_format=torch.channels_last):
+        return flat.as_strided(parameter.shape, parameter.stride(), flat.storage_offset())
+    return flat.view(parameter.shape)
+
+
 class Players:
     """Generator, discriminator, and the averaged generator's weights."""
 
@@ -92,6 +101,10 @@ class Players:
         self.generator = Player(generator, "generator")
         self.discriminator = Player(discriminator, "discriminator")
         self.average = self.generator.weights.clone()
+
+    def finite(self) -> bool:
+        """Whether every weight is finite: what is not must not reach a checkpoint."""
+        return bool(torch.stack([x.isfinite().all() for x in (self.generator.weights, self.discriminator.weights, self.average)]).all())
 
     @contextmanager
     def averaged(self) -> Iterator[nn.Module]:

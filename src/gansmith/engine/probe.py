@@ -1,11 +1,17 @@
-"""A few real steps of every way to do the arithmetic; the fastest that is numerically sound is taken."""
+"""A few real steps of every way to do the arithmetic; the fastest that is numerically sound is taken.
+
+Run as `python -m gansmith.engine.probe SIZE SIZE ROUNDS` it is a peer that averages gradients of these sizes with the one that measures.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import math
 import os
+import subprocess
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
@@ -15,13 +21,17 @@ from torch import nn
 
 from gansmith import losses
 from gansmith.config import Recipe
+from gansmith.engine import distribute
+from gansmith.engine.distribute import World
 from gansmith.engine.players import Players
 from gansmith.engine.steps import Noise, Objective, discriminator_move, generator_move
+from gansmith.errors import TrainingError
 from gansmith.layout import Batch
 
 SOUND = 0.98  # cosine between a candidate's gradient and that of exact float32 arithmetic
-SECONDS = 0.35  # measured for each candidate, after one step to warm up
-TOGETHER = 0.9  # speed of a process beside its like, as a share of its speed alone; measured 0.9 to 1.0
+SECONDS = 0.3  # measured for each candidate, after one step to warm up
+WORTH = 1.1  # several processes are tried where they could be so much faster, were talking to each other free
+ROUNDS = 30  # of that trial
 
 
 @dataclass(frozen=True)
@@ -77,9 +87,9 @@ def probe(
     several: bool,
 ) -> list[Trial]:
     """Try every way left open on real batches. `feed(count)` gives a batch of `count` samples. `several`: whether processes of one thread
-    each may be chosen too; their speed is that of one, measured alone on its part of the batch, times their number and TOGETHER."""
+    each may be chosen too; they are tried with the best way of one thread, talking to each other, where that could be worth it."""
     assert recipe.run.batch and recipe.network.latent and recipe.penalty.gamma is not None
-    cores = os.cpu_count() or 1
+    batch, cores = recipe.run.batch, os.cpu_count() or 1
     players = Players(*(n.to(device) for n in networks()))
     before = torch.get_num_threads()
     trials: list[Trial] = []
@@ -88,18 +98,23 @@ def probe(
         for way in ways(recipe, device, cores):
             torch.set_num_threads(way.threads)
             goal = objective(recipe, pair, spread, way.precision, way.form, device)
-            gradients, seconds = _measure(players, feed(recipe.run.batch), goal, recipe)
+            gradients, seconds = _measure(players, feed(batch), goal, recipe)
             # one direction a sample makes the finite form noisy by nature: what is judged is the precision, against fp32 in the same form
             reference = references.setdefault(way.form, gradients)
             cosine = min(float(torch.cosine_similarity(a, b, dim=0)) for a, b in zip(gradients, reference, strict=True))
-            trials.append(Trial(way, 1, recipe.run.batch / seconds, cosine))
-            workers = recipe.machine.workers or cores
-            if several and way.threads == 1 and workers > 1 and device == "cpu" and recipe.run.batch % workers == 0:
-                _, seconds = _measure(players, feed(recipe.run.batch // workers), goal, recipe)
-                trials.append(Trial(way, workers, recipe.run.batch / seconds * TOGETHER, cosine))
+            trials.append(Trial(way, 1, batch / seconds, cosine))
+        workers = recipe.machine.workers or cores
+        alone = [t for t in trials if t.way.threads == 1]
+        if several and workers > 1 and alone and device == "cpu" and batch % workers == 0:
+            chosen = best(alone)
+            torch.set_num_threads(1)
+            _, seconds = _measure(players, feed(batch // workers), objective(recipe, pair, spread, chosen.way.precision, chosen.way.form, device), recipe)
+            if recipe.machine.workers or batch / seconds > WORTH * best(trials).samples_per_second:
+                talk = _talk([len(players.discriminator.weights), len(players.generator.weights)], workers)
+                trials.append(Trial(chosen.way, workers, batch / (seconds + talk), chosen.cosine))
     finally:
         torch.set_num_threads(before)
-    return trials
+    return [t for t in trials if t.workers == recipe.machine.workers] or trials if recipe.machine.workers else trials
 
 
 def best(trials: list[Trial]) -> Trial:
@@ -121,7 +136,7 @@ def _measure(players: Players, batch: Batch, goal: Objective, recipe: Recipe) ->
         players.generator.minimise(generator_move(players, batch, noise, goal)[0])
         return [players.discriminator.gradient.clone(), players.generator.gradient.clone()]
 
-    gradients, times = play(), []
+    gradients, times = play(), list[float]()
     end = time.perf_counter() + SECONDS
     while not times or time.perf_counter() < end:
         start = time.perf_counter()
@@ -132,8 +147,39 @@ def _measure(players: Players, batch: Batch, goal: Objective, recipe: Recipe) ->
     return gradients, sorted(times)[len(times) // 2]
 
 
+def _talk(sizes: Sequence[int], workers: int) -> float:
+    """Seconds that several processes of this machine take to average gradients of these sizes once each; infinite where they cannot."""
+    others: list[subprocess.Popen[bytes]] = []
+    try:
+        others = distribute.launch(workers, ["-m", "gansmith.engine.probe", *map(str, sizes), str(ROUNDS)])
+        return _averaged(World(0, workers), sizes, ROUNDS)
+    except (TrainingError, RuntimeError):
+        return math.inf
+    finally:
+        World(0, workers).leave()
+        for process in others:
+            process.kill()
+            process.wait()
+
+
+def _averaged(world: World, sizes: Sequence[int], rounds: int) -> float:
+    """The median time of averaging tensors of these sizes."""
+    gradients, times = [torch.zeros(n) for n in sizes], list[float]()
+    for _ in range(rounds):
+        start = time.perf_counter()
+        for gradient in gradients:
+            world.average(gradient)
+        times.append(time.perf_counter() - start)
+    return sorted(times)[rounds // 2]
+
+
 def _knows_bf16(device: str) -> bool:
     """Whether bf16 arithmetic is done in hardware there."""
     if device == "cpu":
         return bool(torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported())
     return device.startswith("cuda") and torch.cuda.is_bf16_supported(including_emulation=False)
+
+
+if __name__ == "__main__":
+    *asked, rounds = map(int, sys.argv[1:])
+    _averaged(distribute.join("cpu"), asked, rounds)

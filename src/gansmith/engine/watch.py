@@ -8,12 +8,13 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from gansmith.engine import checkpoint
+from gansmith.engine.checkpoint import Position
 from gansmith.engine.loop import Tick
 from gansmith.engine.players import Players
 from gansmith.engine.steps import generate
@@ -24,36 +25,27 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 
-class Lines:
-    """A file of JSON lines that is only added to."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        try:
-            self.file: IO[str] = path.open("a", encoding="utf-8")
-        except OSError as error:
-            raise storage_error(error, path) from error
-
-    def add(self, values: dict[str, Any]) -> None:
-        """Write one line through to the disk, so that a checkpoint written later never knows of more than the log."""
-        try:
-            self.file.write(json.dumps(values) + "\n")
-            self.file.flush()
-            os.fsync(self.file.fileno())
-        except OSError as error:
-            raise storage_error(error, self.path) from error
+def add_line(path: Path, values: dict[str, Any]) -> None:
+    """Add a line of JSON and write it through to the disk, so that a checkpoint written later never knows of more than the log."""
+    try:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(values) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise storage_error(error, path) from error
 
 
 class Log:
     """log.jsonl holds what the run's settings decide; speed.jsonl what the machine decides. So the first is the same after any resume."""
 
     def __init__(self, run: RunFolder) -> None:
-        self.log, self.speed = Lines(run.log), Lines(run.speed)
+        self.run = run
 
     def __call__(self, tick: Tick, players: Players) -> None:
-        self.log.add(record_of(tick))
+        add_line(self.run.log, record_of(tick))
         at = tick.position
-        self.speed.add({"step": at.step, "seconds": round(at.seconds, 3), "samples_per_second": round(tick.speed, 1)})
+        add_line(self.run.speed, {"step": at.step, "seconds": round(at.seconds, 3), "samples_per_second": round(tick.speed, 1)})
 
 
 def record_of(tick: Tick) -> dict[str, Any]:
@@ -82,14 +74,20 @@ class Previews:
     """The same latents through the averaged generator, through time, as pictures.
 
     `draw` turns samples [B, C, *P] into a picture. One is drawn at the first tick, at the last, and `count` times evenly between.
+    `start` is where the run goes on, so that a resumed one draws what an unbroken one would.
     """
 
-    def __init__(self, run: RunFolder, count: int, latents: Tensor, condition: Tensor | None, draw: Callable[[Tensor], Image]) -> None:
+    def __init__(
+        self, run: RunFolder, count: int, latents: Tensor, condition: Tensor | None, draw: Callable[[Tensor], Image], start: Position
+    ) -> None:
         self.run, self.count, self.latents, self.condition, self.draw = run, count, latents, condition, draw
-        self.drawn = len(list(run.previews.glob("step-*.png")))
+        self.drawn = self._due(start.share) if start.step else 0
+
+    def _due(self, share: float) -> int:
+        return 1 + int(share * self.count)
 
     def __call__(self, tick: Tick, players: Players) -> None:
-        due = 1 + int(tick.position.share * self.count)
+        due = self._due(tick.position.share)
         if not self.count or (self.drawn >= due and not tick.position.finished):
             return
         path = self.run.preview(tick.position.step)
@@ -108,7 +106,9 @@ def draw_averaged(players: Players, latents: Tensor, condition: Tensor | None) -
 class Checkpoints:
     """A checkpoint at the first tick after `seconds` since the last, and at the end. `after` is called when one is written."""
 
-    def __init__(self, run: RunFolder, seconds: float, keep: int, after: Callable[[Tick, Players], None] = lambda tick, players: None) -> None:
+    def __init__(
+        self, run: RunFolder, seconds: float, keep: int, after: Callable[[Tick, Players], None] = lambda tick, players: None
+    ) -> None:
         self.run, self.seconds, self.keep, self.after = run, seconds, keep, after
         self.last = time.monotonic()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import torch
 from torch import nn
 
 from gansmith.errors import ConfigError
@@ -27,3 +28,8 @@ def convolution(c_in: int, c_out: int, dims: int, kernel: int = 3, groups: int =
     make = nn.Conv1d if dims == 1 else nn.Conv2d
     made: nn.Module = init(make(c_in, c_out, kernel, padding=kernel // 2, groups=groups, bias=bias), gain)
     return made
+
+
+def channels_last(network: nn.Module) -> None:
+    """Lay the weights of 2-D convolutions out channels last, as they are multiplied; anything else stays as it is."""
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

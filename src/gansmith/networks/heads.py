@@ -53,11 +53,12 @@ class Projection(nn.Module):
         self.table = nn.Parameter(torch.randn(condition, features) / features**0.5) if condition else None
 
     def forward(self, h: Tensor, condition: Tensor | None) -> Tensor:
-        h = h.float()
-        logit: Tensor = self.line(h).squeeze(1)  # [B]
-        if self.table is not None and condition is not None:
-            logit = logit + (h * (condition @ self.table)).sum(1)
-        return logit
+        with torch.autocast(h.device.type, enabled=False):  # autocast would round the logit to 8 bits: too few for a finite difference
+            h = h.float()
+            logit: Tensor = self.line(h).squeeze(1)  # [B]
+            if self.table is not None and condition is not None:
+                logit = logit + (h * (condition @ self.table)).sum(1)
+            return logit
 
 
 class _Inward(torch.autograd.Function):

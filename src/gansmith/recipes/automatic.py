@@ -48,21 +48,25 @@ def resolve_game(recipe: Recipe, situation: Situation) -> Recipe:
     cpu = situation.device == "cpu"
     small = layout.geometry == "row" or layout.size <= SMALL
     name = recipe.network.name or ("dense" if small else "light" if cpu else "residual")
-    start, end = automatic_gamma(situation.total_variance)
+    gamma = automatic_gamma(situation.total_variance) if recipe.penalty.gamma is None else recipe.penalty.gamma
     batch = recipe.run.batch or min(128 if small else 64 if cpu else 256, _even(situation.samples))
-    rate = {"dense": 1e-3, "classic": 2e-4, "light": 2e-3, "residual": 2e-4}[name]  # light and dense measured; the others as published
+    width = recipe.network.width or _width(name, layout, cpu)
+    # dense and light measured: twice the rate diverges; the others as published
+    rate = {"dense": 1e-3, "classic": 2e-4, "light": 1.5e-3 * (16 / width) ** 0.5, "residual": 2e-4}[name]
     open_settings: dict[str, Any] = {
         "network.name": name,
-        "network.width": {"dense": 256, "classic": 1024, "light": 16 if cpu else 64, "residual": 64}[name],
+        "network.width": width,
         "network.latent": 100 if name == "classic" else 64,
-        "penalty.gamma": start,
-        "penalty.gamma_end": end if recipe.penalty.gamma is None else recipe.penalty.gamma * end / start,
+        "penalty.gamma": gamma,
+        "penalty.gamma_end": gamma,
         "optimiser.lr_generator": rate,
         "optimiser.lr_discriminator": rate,
         "optimiser.lr_end": 0.1,
         "average.halflife": 20_000,
         "run.batch": batch,
     }
+    if any(block.kind == "real" for block in layout.blocks):
+        open_settings["machine.precision"] = "fp32"  # bf16 gives such a value three digits, and it may need more
     return _fill(recipe, open_settings)
 
 
@@ -90,6 +94,15 @@ def resolve(recipe: Recipe, situation: Situation, probe: Callable[[Recipe], Spee
     """A copy in which every setting has a value; those that were set stay. `probe` is asked how fast the machine plays this game."""
     game = resolve_game(recipe, situation)
     return resolve_length(game, situation, probe(game))
+
+
+def _width(name: str, layout: Layout, cpu: bool) -> int:
+    """Units of a dense layer, or channels of the finest stage: on a processor 16 for grey pictures of 32 pixels, 32 for more."""
+    if name in ("dense", "classic"):
+        return 256 if name == "dense" else 1024
+    if name == "residual" or not cpu:
+        return 64
+    return 16 if layout.size <= 32 * 32 else 32
 
 
 def _fill(recipe: Recipe, values: dict[str, Any]) -> Recipe:

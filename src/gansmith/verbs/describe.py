@@ -13,7 +13,7 @@ from gansmith import config
 from gansmith.config import Recipe
 from gansmith.engine.distribute import World
 from gansmith.records import Finding
-from gansmith.verbs.train import Audience, Opened, Parts, automatic_device, parameter_counts
+from gansmith.verbs.train import Opened, Parts, automatic_device, parameter_counts
 
 
 @dataclass(frozen=True)
@@ -54,10 +54,8 @@ def describe(
     `forecast` also measures a few real steps, to tell how long a run would take and what memory it would need.
     """
     recipe = config.merge(Recipe(), {**(settings or {}), "data.source": str(data)})
-    audience = Audience()
-    audience.opening = opening  # type: ignore[method-assign]
     device = automatic_device(recipe)
-    opened = Opened.of(recipe, None, device, audience)
+    opened = Opened.of(recipe, None, device, opening)
     return Description(
         source=recipe.data.source,
         domain=opened.domain.name,

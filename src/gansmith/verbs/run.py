@@ -52,7 +52,9 @@ class Run:
         """The averaged generator. RunError where the run has not written one yet."""
         if self._loaded is None:
             if not artefact.is_artefact(self.folder.generator):
-                raise RunError(f"{self.path} holds no generator yet: it ended before its first checkpoint. Go on with 'gansmith train --resume {self.path}'.")
+                raise RunError(
+                    f"{self.path} holds no generator yet: it ended before its first checkpoint. Go on with 'gansmith train --resume {self.path}'."
+                )
             self._loaded = Generator.load(self.folder.generator, self._own)
         return self._loaded
 

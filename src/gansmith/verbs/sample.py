@@ -48,13 +48,17 @@ def sample(
 
     Sample i depends on (seed, i) alone. Under torchrun the processes share the work. ConfigError, RunError and StorageError as usual.
     """
-    target = Path(out)
-    if interpolate == 1:
-        raise ConfigError("--interpolate 1 is a walk of one step; ask for 2 or more.")
+    target = Path(os.path.abspath(out))  # noqa: PTH100  (not resolve: a link is replaced, not what it leads to)
+    if interpolate < 0 or interpolate == 1:
+        raise ConfigError(f"a walk of {interpolate} steps leads nowhere; interpolate takes 2 or more.")
+    if count < 1:
+        raise ConfigError(f"{count} samples were asked for; ask for at least 1.")
+    if not 0.0 < truncation <= 1.0:
+        raise ConfigError(f"truncation is {truncation}; it lies above 0 and up to 1 (1: no truncation).")
     if target.exists() and (target.is_file() or any(target.iterdir())):
         raise StorageError(f"{target} is already there. Choose another place, or remove it first.")
     source = load(run, generator)
-    labels = label.split(",") if label else None
+    labels = None if label is None else [label] if label in source.classes else [word.strip() for word in label.split(",")]
     world = distribute.join("cpu")
     try:
         if interpolate:
@@ -69,10 +73,12 @@ def sample(
         if target.suffix == ".npz":
             if world.size > 1:
                 raise ConfigError("an .npz file is written by one process. Give a folder as -o, or run without torchrun.")
-            return _write_archive(target, list(chunks), grid, interpolate)
+            _write_archive(target, list(chunks), grid, interpolate)
+            return Path(out)
         starts_at = 0 if interpolate else world.rank * CHUNK
         stride = CHUNK * world.size
-        return _write_folder(target, source, chunks, starts_at, stride, total, conditions, grid, interpolate, world, progress)
+        _write_folder(target, source, chunks, starts_at, stride, total, conditions, grid, interpolate, world, progress)
+        return Path(out)
     finally:
         world.leave()
 
@@ -81,8 +87,6 @@ def _walks(source: Generator, count: int, steps: int, label: list[str] | None, s
     """`count` walks of `steps` samples, each within one class."""
     size = source.card.network.latent
     assert size
-    if not 0.0 < truncation <= 1.0:
-        raise ConfigError(f"truncation is {truncation}; it lies above 0 and up to 1 (1: no truncation).")
     ends = latent.truncate(latent.draw(seed, "sample", 0, 2 * count, size), truncation)
     places = torch.linspace(0.0, 1.0, steps)
     walks = [latent.slerp(a.expand(steps, -1), b.expand(steps, -1), places[:, None]) for a, b in zip(ends[::2], ends[1::2], strict=True)]
@@ -142,9 +146,11 @@ def _write_folder(
             if target.exists():
                 target.rmdir()
             os.replace(part, target)
-    except OSError as error:
+    except BaseException as error:
         shutil.rmtree(part, ignore_errors=True)
-        raise storage_error(error, target) from error
+        if isinstance(error, OSError):
+            raise storage_error(error, target) from error
+        raise
     return target
 
 

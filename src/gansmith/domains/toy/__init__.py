@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +32,9 @@ class ToyDomain:
         """Whether the source is written as a toy, known or not. Never raises."""
         return source.startswith("toy:")
 
-    def open(self, source: str, settings: DataSettings, largest: int = 64) -> Collection:
+    def open(
+        self, source: str, settings: DataSettings, largest: int = 64, progress: Callable[[int, int], None] | None = None
+    ) -> Collection:
         """Make the toy data; they take no file and no place in the cache. DataError where there is no such toy."""
         if source not in TOYS:
             raise DataError(f"there are no toy data {source!r}; {nearest(source, TOYS)}")
