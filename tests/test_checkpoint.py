@@ -101,7 +101,7 @@ def test_a_newer_format_is_refused_by_name(tmp_path: Path) -> None:
     checkpoint.save(run, trained(), Position(1), keep=2)
     write_tensors(run.checkpoint(2), {"later": torch.zeros(1)}, {"format": checkpoint.FORMAT + 1, "step": 2, "epoch": 3})
     for look in (lambda: checkpoint.load(run, players()), lambda: checkpoint.newest(run)):
-        with pytest.raises(RunError, match="step-000000002.*newer gansmith.*Upgrade"):
+        with pytest.raises(RunError, match=r"step-000000002.*newer gansmith.*Upgrade"):
             look()
 
 

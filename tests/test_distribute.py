@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import tiny
 import torch
 
 import gansmith
+import tiny
 from gansmith.engine import checkpoint, distribute, probe
 from gansmith.engine.distribute import World
 from gansmith.engine.plan import Plan
@@ -205,8 +206,6 @@ def test_two_processes_learn_what_one_does(unbroken: Path, tmp_path: Path) -> No
 
 
 def test_a_crash_of_two_resumes_bit_identical_on_two_and_goes_on_with_one(unbroken: Path, tmp_path: Path) -> None:
-    import shutil
-
     with pytest.raises(Crash):
         train(tmp_path, TWO, audience=Watching(2 * TICK))
     run = tmp_path / "digits-1"
@@ -243,7 +242,7 @@ ENDLESS = {"run.samples": BATCH * 10**7, "run.tick": 50, "run.checkpoint_seconds
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="tells the processes of a run apart by /proc")
-@pytest.mark.parametrize("who", ["first", "other", "interrupt"])
+@pytest.mark.parametrize("who", ["first", "other", pytest.param("interrupt", marks=pytest.mark.slow)])
 def test_a_process_that_dies_ends_the_run_in_seconds(who: str, tmp_path: Path) -> None:
     with tiny.start(*tiny.words(tmp_path, TWO | ENDLESS)) as process:
         run = RunFolder(tmp_path / "digits-1")

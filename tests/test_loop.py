@@ -24,6 +24,7 @@ from gansmith.randomness import stream
 
 LAYOUT = Layout((Block("x", 2, "real"),))
 BATCH = 4
+START = Position()
 
 
 def plan(steps: int = 20, tick: int = 5, minutes: float | None = None) -> Plan:
@@ -57,7 +58,9 @@ class Seen:
         self.weights.append(players.generator.weights.clone())
 
 
-def run(asked: Plan, start: Position = Position(), who: Players | None = None, stop: Callable[[], bool] = lambda: False) -> tuple[Position, Seen]:
+def run(
+    asked: Plan, start: Position = START, who: Players | None = None, stop: Callable[[], bool] = lambda: False
+) -> tuple[Position, Seen]:
     seen = Seen()
     return play(who or players(), feed, GOAL, asked, World(), start, [seen], stop), seen
 
@@ -127,9 +130,7 @@ def test_a_tick_tells_the_mean_of_every_value_since_the_last() -> None:
     assert torch.equal(seen.weights[-1], by_hand.generator.weights)
 
 
-@pytest.mark.parametrize(
-    ("steps", "tick", "at"), [(20, 5, [5, 10, 15, 20]), (12, 5, [5, 10, 12]), (3, 100, [3]), (1, 1, [1])]
-)
+@pytest.mark.parametrize(("steps", "tick", "at"), [(20, 5, [5, 10, 15, 20]), (12, 5, [5, 10, 12]), (3, 100, [3]), (1, 1, [1])])
 def test_ticks_fall_where_the_plan_says_and_at_the_end(steps: int, tick: int, at: list[int]) -> None:
     position, seen = run(plan(steps=steps, tick=tick))
     assert [t.position.step for t in seen.ticks] == at

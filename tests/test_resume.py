@@ -8,17 +8,18 @@ import shutil
 import signal
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import tiny
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import gansmith
+import tiny
 from gansmith import config
 from gansmith.engine import checkpoint, probe
 from gansmith.errors import ConfigError, DataError, RunError
@@ -53,11 +54,9 @@ class Signalled(Watching):
 def interrupted(run: Path | None, at: int, how: str, runs: Path, changes: dict[str, Any]) -> Path:
     """A run, fresh or gone on with, that is stopped at a step; its folder."""
     watching = Watching(at) if how == "crash" else Signalled(at, signal.SIGTERM if how == "SIGTERM" else signal.SIGINT)
+    play = partial(train, runs, changes) if run is None else partial(gansmith.train, resume=run)
     with pytest.raises((Crash, KeyboardInterrupt)):
-        if run is None:
-            train(runs, changes, audience=watching)
-        else:
-            gansmith.train(resume=run, audience=watching)
+        play(audience=watching)
     return run or next(runs.iterdir())
 
 
@@ -121,7 +120,9 @@ def test_a_run_without_any_checkpoint_begins_again(unbroken: Path, tmp_path: Pat
     assert_same_end(run, unbroken)
 
 
-def test_a_resume_from_another_folder_and_of_a_moved_run_is_the_same(unbroken: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_resume_from_another_folder_and_of_a_moved_run_is_the_same(
+    unbroken: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run = interrupted(None, TICK, "crash", tmp_path, {})
     moved = tmp_path / "else where"
     shutil.move(run, moved)
@@ -176,7 +177,7 @@ def test_parts_of_ones_own_must_be_the_same_kind(untouched: Path) -> None:
 
 def test_a_finished_run_is_refused(unbroken: Path) -> None:
     before = contents(unbroken)
-    with pytest.raises(RunError, match="already finished.*gansmith sample"):
+    with pytest.raises(RunError, match=r"already finished.*gansmith sample"):
         gansmith.train(resume=unbroken)
     assert contents(unbroken) == before
 
@@ -236,7 +237,7 @@ def test_the_hands_may_change_and_the_recipe_stays(stopped: Path) -> None:
 
 # --- in a process of its own ---------------------------------------------------------------------------------------------
 
-LAST = 600
+LAST = 400
 LONG: dict[str, Any] = {"run.samples": BATCH * LAST, "run.tick": 40}
 
 
@@ -287,7 +288,7 @@ def test_killed_at_ten_random_moments_it_ends_bit_identical(long_run: Path, tmp_
     assert_same_end(killed_run(10, tmp_path, seed=random.randrange(2**32)), long_run)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
 def test_a_signal_ends_it_with_a_checkpoint_and_the_way_to_go_on(number: signal.Signals, long_run: Path, tmp_path: Path) -> None:
     with tiny.start(*tiny.words(tmp_path, LONG | {"run.checkpoint_seconds": 1e9})) as process:
         run = RunFolder(tmp_path / "digits-1")

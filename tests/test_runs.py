@@ -33,7 +33,7 @@ def test_a_block_that_ends_well_replaces_the_file(tmp_path: Path) -> None:
 def test_a_block_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     path.write_text("old")
-    with pytest.raises(ZeroDivisionError), runs.replacing(path) as temporary:
+    with pytest.raises(ZeroDivisionError), runs.replacing(path) as temporary:  # noqa: PT012
         temporary.write_text("half")
         raise ZeroDivisionError
     assert path.read_text() == "old"
@@ -77,7 +77,14 @@ def test_two_runs_never_share_a_folder(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "folder"),
-    [("cats & dogs/2", "cats-dogs-2-1"), ("../..", "run-1"), ("", "run-1"), ("ü", "run-1"), (".hidden", "hidden-1"), ("a" * 300, "a" * 100 + "-1")],
+    [
+        ("cats & dogs/2", "cats-dogs-2-1"),
+        ("../..", "run-1"),
+        ("", "run-1"),
+        ("ü", "run-1"),
+        (".hidden", "hidden-1"),
+        ("a" * 300, "a" * 100 + "-1"),
+    ],
 )
 def test_any_name_makes_a_folder_that_lies_in_its_place(name: str, folder: str, tmp_path: Path) -> None:
     assert runs.create(tmp_path, name).path == tmp_path / folder
@@ -93,7 +100,7 @@ def test_a_place_that_is_a_file_is_told(tmp_path: Path) -> None:
 def test_a_folder_that_is_no_run_is_told(tmp_path: Path) -> None:
     runs.create(tmp_path, "digits").recipe.write_text("")
     (tmp_path / "holidays").mkdir()
-    with pytest.raises(RunError, match="there is no run .*did you mean 'digits-1'"):
+    with pytest.raises(RunError, match=r"there is no run .*did you mean 'digits-1'"):
         runs.find(tmp_path / "digits-2")
     with pytest.raises(RunError, match="there is no run") as told:
         runs.find(tmp_path / "zzz")
@@ -118,7 +125,9 @@ def test_json_that_cannot_be_read_is_told(text: bytes, tmp_path: Path) -> None:
 
 
 @given(steps=st.integers(0, 12), at=st.integers(0, 14), lost=st.integers(0, 200))
-def test_a_log_cut_anywhere_keeps_whole_lines_up_to_the_step(steps: int, at: int, lost: int, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_a_log_cut_anywhere_keeps_whole_lines_up_to_the_step(
+    steps: int, at: int, lost: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     run = RunFolder(tmp_path_factory.mktemp("run"))
     lines = [json.dumps({"step": s, "loss": s / 3, "words": "é\u2028"}) + "\n" for s in range(1, steps + 1)]
     text = "".join(lines).encode()

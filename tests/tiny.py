@@ -49,20 +49,38 @@ def words(runs: Path, settings: Mapping[str, Any] | None = None) -> list[str]:
 
 
 def environment(**more: str) -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(SOURCE), "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", "PYTHONWARNINGS": "default", **more}
+    return {
+        **os.environ,
+        "PYTHONPATH": str(SOURCE),
+        "OMP_NUM_THREADS": "1",
+        "OMP_WAIT_POLICY": "PASSIVE",
+        "PYTHONWARNINGS": "default",
+        **more,
+    }
 
 
 def command(*said: str, cwd: Path | None = None, timeout: float = 60, **env: str) -> subprocess.CompletedProcess[str]:
     """python -m gansmith in a process of its own."""
     return subprocess.run(
-        [sys.executable, "-m", "gansmith", *said], capture_output=True, text=True, timeout=timeout, check=False, cwd=cwd, env=environment(**env)
+        [sys.executable, "-m", "gansmith", *said],
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+        cwd=cwd,
+        env=environment(**env),
     )
 
 
 def start(*said: str, cwd: Path | None = None, **env: str) -> subprocess.Popen[str]:
     """The same, not waited for."""
     return subprocess.Popen(
-        [sys.executable, "-m", "gansmith", *said], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=cwd, env=environment(**env)
+        [sys.executable, "-m", "gansmith", *said],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=cwd,
+        env=environment(**env),
     )
 
 

@@ -132,7 +132,7 @@ class Generator:
         return self.card.classes
 
     def labels(self, count: int, label: str | Sequence[str] | None, seed: int, start: int = 0) -> np.ndarray | None:
-        """Class indices [count] of the samples start, start + 1, …: the one asked for; those asked for, in turn; or as the data has them."""
+        """Classes [count] of the samples start, start + 1, …: the one asked for; those asked for, in turn; or as the data have them."""
         if not self.classes:
             if label is not None:
                 raise ConfigError(f"label {label!r} was asked for, but this generator knows no labels: its data had none.")

@@ -28,7 +28,8 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     help="Train a generative adversarial network on your own data, watch it learn, and draw samples from it.\n\n"
-    "[bold]gansmith train photos/[/bold] trains on a folder of pictures; [bold]gansmith train[/bold] alone on 1,797 small digits, in a minute.",
+    "[bold]gansmith train photos/[/bold] trains on a folder of pictures; [bold]gansmith train[/bold] alone on 1,797 small digits, "
+    "in a minute.",
 )
 
 # What typer raises for any misuse of the command line; it has no public name.
@@ -98,8 +99,8 @@ def train(
     with Stage() as stage:
         try:
             run = verb(
-                data, recipe=recipe, settings=changes, minutes=minutes, samples=seen, batch=batch, seed=seed, resume=resume, runs=runs, name=name,
-                audience=stage,
+                data, recipe=recipe, settings=changes, minutes=minutes, samples=seen, batch=batch, seed=seed, resume=resume, runs=runs,
+                name=name, audience=stage,
             )  # fmt: skip
         except KeyboardInterrupt:
             stage.close()
@@ -190,7 +191,8 @@ class Bar:
 
     def __init__(self, doing: str) -> None:
         self.progress = Progress(
-            TextColumn(doing), BarColumn(), TextColumn("{task.completed:,.0f} of {task.total:,.0f}"), console=err, transient=True, disable=not err.is_terminal
+            TextColumn(doing), BarColumn(), TextColumn("{task.completed:,.0f} of {task.total:,.0f}"),
+            console=err, transient=True, disable=not err.is_terminal,
         )  # fmt: skip
         self.task: Any = None
 
@@ -290,7 +292,8 @@ def _opening_lines(started: Started) -> list[str]:
     )
     m = r.machine
     lines.append(
-        f"machine  {m.device}, {m.precision}, {m.workers} process{'es' if m.workers != 1 else ''} of {m.threads} thread{'s' if m.threads != 1 else ''}"
+        f"machine  {m.device}, {m.precision}, {m.workers} process{'es' if m.workers != 1 else ''} "
+        f"of {m.threads} thread{'s' if m.threads != 1 else ''}"
     )
     ends = [f"{_count(r.run.samples)} samples seen"] if r.run.samples else []
     ends += [f"{r.run.minutes:g} minutes"] if r.run.minutes else []
@@ -300,7 +303,8 @@ def _opening_lines(started: Started) -> list[str]:
 
 
 def _finding(finding: Finding) -> str:
-    return f"{'note' if finding.severity == 'note' else 'warning':8} {finding.code} {escape(finding.message)} {escape(finding.advice)}".rstrip()
+    kind = "note" if finding.severity == "note" else "warning"
+    return f"{kind:8} {finding.code} {escape(finding.message)} {escape(finding.advice)}".rstrip()
 
 
 def _show(found: Description) -> None:
@@ -317,7 +321,8 @@ def _show(found: Description) -> None:
     if forecast is not None:
         r, (g, d) = forecast.recipe, forecast.parameters
         out.print(
-            f"a run    {r.network.name} networks ({_count(g)} and {_count(d)} parameters), {_count(forecast.samples_per_second)} samples/s here, "
+            f"a run    {r.network.name} networks ({_count(g)} and {_count(d)} parameters), "
+            f"{_count(forecast.samples_per_second)} samples/s here, "
             f"about {_clock(forecast.minutes * 60)} and {forecast.memory_mib:,.0f} MiB"
         )
 

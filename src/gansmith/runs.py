@@ -1,4 +1,7 @@
-"""A run folder and the names of the files in it; nobody else joins paths. Files are written beside their place and moved there in one step."""
+"""A run folder and the names of the files in it; nobody else joins paths.
+
+Files are written beside their place and moved there in one step.
+"""
 
 from __future__ import annotations
 
@@ -19,14 +22,17 @@ if TYPE_CHECKING:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path` that takes its place when the block ends well, and vanishes when it does not. StorageError where there is no room."""
+    """A temporary path beside `path` that takes its place when the block ends well, and vanishes when it does not.
+
+    StorageError where there is no room.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
         with open(temporary, "rb") as file:
             os.fsync(file.fileno())
-        os.replace(temporary, path)
+        temporary.replace(path)
     except OSError as error:
         raise storage_error(error, path) from error
     finally:

@@ -19,7 +19,10 @@ def _shuffled(count: int, seed: int, epoch: int) -> np.ndarray:
 
 
 def positions(count: int, seed: int, start: int, length: int) -> np.ndarray:
-    """Indices [length] into `count` samples for the positions start, start + 1, …: every epoch is a shuffle of its own, each sample once in it."""
+    """Indices [length] into `count` samples for the positions start, start + 1, …
+
+    Every epoch is a shuffle of its own, with each sample once in it.
+    """
     found, place = [], start
     while place < start + length:
         epoch, inside = divmod(place, count)

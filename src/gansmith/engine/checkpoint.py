@@ -78,7 +78,8 @@ def _put(players: Players, tensors: dict[str, Tensor], name: str) -> None:
             player.load({k.removeprefix(f"{player.name}."): v for k, v in tensors.items() if k.startswith(f"{player.name}.")})
     except (KeyError, RuntimeError) as error:
         raise RunError(
-            f"checkpoint {name} does not fit these networks ({str(error).splitlines()[0]}). Resume with the networks the run was started with."
+            f"checkpoint {name} does not fit these networks ({str(error).splitlines()[0]}). "
+            "Resume with the networks the run was started with."
         ) from None
 
 

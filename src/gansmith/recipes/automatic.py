@@ -17,6 +17,7 @@ from gansmith.penalties import automatic_gamma
 MINUTES = 15.0  # of a run that was given no length
 SAMPLES_PER_NUMBER = 5_000  # … unless the data is so small that it is learned before: samples seen for each number in a sample
 FEWEST_SAMPLES = 500_000
+THUMBNAIL = 32 * 32  # numbers in a grey picture of 32 by 32
 SMALL = 256  # numbers in a sample up to which every number may look at every other
 TICK_SECONDS = 2.0
 
@@ -49,7 +50,8 @@ def resolve_game(recipe: Recipe, situation: Situation) -> Recipe:
     small = layout.geometry == "row" or layout.size <= SMALL
     name = recipe.network.name or ("dense" if small else "light" if cpu else "residual")
     gamma = automatic_gamma(situation.total_variance) if recipe.penalty.gamma is None else recipe.penalty.gamma
-    batch = recipe.run.batch or min(128 if small else 64 if cpu else 256, _even(situation.samples))
+    most = 128 if small else 256 if not cpu else 64 if layout.size <= THUMBNAIL else 32  # where a step is dear, more of them
+    batch = recipe.run.batch or min(most, _even(situation.samples))
     width = recipe.network.width or _width(name, layout, cpu)
     # dense and light measured: twice the rate diverges; the others as published
     rate = {"dense": 1e-3, "classic": 2e-4, "light": 1.5e-3 * (16 / width) ** 0.5, "residual": 2e-4}[name]
@@ -102,7 +104,7 @@ def _width(name: str, layout: Layout, cpu: bool) -> int:
         return 256 if name == "dense" else 1024
     if name == "residual" or not cpu:
         return 64
-    return 16 if layout.size <= 32 * 32 else 32
+    return 16 if layout.size <= THUMBNAIL else 32
 
 
 def _fill(recipe: Recipe, values: dict[str, Any]) -> Recipe:

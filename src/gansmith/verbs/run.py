@@ -53,7 +53,8 @@ class Run:
         if self._loaded is None:
             if not artefact.is_artefact(self.folder.generator):
                 raise RunError(
-                    f"{self.path} holds no generator yet: it ended before its first checkpoint. Go on with 'gansmith train --resume {self.path}'."
+                    f"{self.path} holds no generator yet: it ended before its first checkpoint. "
+                    f"Go on with 'gansmith train --resume {self.path}'."
                 )
             self._loaded = Generator.load(self.folder.generator, self._own)
         return self._loaded

@@ -145,7 +145,7 @@ def _write_folder(
             write_json(part / "manifest.json", {**conditions, "classes": list(source.classes), "samples": files})
             if target.exists():
                 target.rmdir()
-            os.replace(part, target)
+            part.replace(target)
     except BaseException as error:
         shutil.rmtree(part, ignore_errors=True)
         if isinstance(error, OSError):

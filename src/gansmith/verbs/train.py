@@ -128,6 +128,7 @@ def train(
     runs, name     the run becomes the folder runs/name-1 (-2, …)
     generator      any module mapping (latent [B, Z]) or (latent, condition [B, K]) to x [B, C, *P]; `discriminator` one mapping x or
                    (x, condition) to logits [B]; `loss` any pair of losses. What is not brought comes from the recipe.
+    audience       told of the data, the choices and every tick, as `Audience` says
 
     Every setting that is not given is chosen from the data and the machine and written to recipe.yaml. Ctrl-C and SIGTERM end the run at
     the next tick with a checkpoint. Raises ConfigError, DataError, RunError, TrainingError, StorageError.
@@ -226,8 +227,8 @@ def _resume(run: RunFolder, changes: Mapping[str, Any], data: Any, parts: Parts,
         opened = Opened.of(recipe, data, world.device, audience.opening)
         if opened.fingerprint != facts["fingerprint"]:
             raise DataError(
-                f"the data in {recipe.data.source} are not those this run was trained on (fingerprint {opened.fingerprint}, was {facts['fingerprint']}). "
-                "Put the old data back, or train anew."
+                f"the data in {recipe.data.source} are not those this run was trained on "
+                f"(fingerprint {opened.fingerprint}, was {facts['fingerprint']}). Put the old data back, or train anew."
             )
         return _together(run, recipe, opened, parts, world, audience, [])
     finally:

@@ -69,13 +69,13 @@ def of_array(array: np.ndarray, kind: str, labels: Labels | None = None, notes: 
     return Arrays(kind, len(array), tuple(array.shape[1:]), array.dtype, lambda: blocks(array), labels, notes)
 
 
-def digits() -> Arrays:
+def digits(labelled: bool = True) -> Arrays:
     """The 1,797 scans of digits inside scikit-learn, 8x8, their 0..16 brought to 0..255."""
     from sklearn.datasets import load_digits
 
     found = load_digits()
     pixels = (found.images * (255 / 16)).round().astype(np.uint8)
-    return of_array(pixels, "digits", from_values(found.target))
+    return of_array(pixels, "digits", from_values(found.target) if labelled else None)
 
 
 def npy(path: Path) -> Arrays:

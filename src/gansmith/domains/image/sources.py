@@ -19,10 +19,12 @@ KINDS = "a folder of pictures, class folders, a zip or tar of either, MNIST-styl
 
 def find(source: str, settings: DataSettings) -> Origin:
     """What `source` is. DataError where there is no such thing, or where it is nothing that holds pictures."""
-    if source == "digits":
-        return Origin("digits", arrays.digits)
     labelled = settings.labels != "none"
     table = _table_path(settings.labels)
+    if source == "digits":
+        if table:
+            raise DataError(f"the digits carry their labels inside, so --labels {settings.labels} has nothing to name. Leave it out.")
+        return Origin("digits", lambda: arrays.digits(labelled))
     if source.startswith("hf:"):
         return columns.hub(source.removeprefix("hf:"), labelled)
     path = _path(source)
