@@ -338,15 +338,16 @@ def fill(path: Path) -> None:
             film.write(b"\0" * 4096)
 
 
+@pytest.mark.timeout(600)
 def test_a_disk_that_fills_up_ends_a_run_with_a_sentence(small_disk: Path, tmp_path: Path) -> None:
     long = {"run.samples": 16 * 100_000, "run.tick": 20}
     with tiny.start(*tiny.words(small_disk, long)) as process:
         folder = RunFolder(small_disk / "digits-1")
-        until = time.monotonic() + 60
+        until = time.monotonic() + tiny.PATIENCE
         while not folder.saved() and process.poll() is None and time.monotonic() < until:
             time.sleep(0.01)
         fill(small_disk / "film")
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=tiny.PATIENCE)
     assert_one_sentence((process.returncode, "", err), "No room left on the disk while writing .*digits-1")
     step = checkpoint.newest(folder).step
     assert step >= 20

@@ -25,6 +25,7 @@ from gansmith.runs import RunFolder
 from tiny import BATCH, STEPS, TICK, Crash, Watching, assert_same_end, train
 
 TWO = {"machine.workers": 2}
+pytestmark = pytest.mark.timeout(600)  # real processes, on a machine that may be busy
 
 
 @pytest.fixture(autouse=True)
@@ -138,7 +139,7 @@ world.leave()
 """
 
 
-def torchrun(*said: str, cwd: Path, size: int = 2, timeout: float = 90, module: bool = True) -> subprocess.CompletedProcess[str]:
+def torchrun(*said: str, cwd: Path, size: int = 2, timeout: float = tiny.PATIENCE, module: bool = True) -> subprocess.CompletedProcess[str]:
     """torchrun with so many processes on this machine."""
     head = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(size)]
     told = [*head, *(["-m"] if module else []), *said]
@@ -149,7 +150,12 @@ def test_gradients_of_two_halves_are_those_of_one_whole(tmp_path: Path) -> None:
     script = tmp_path / "gradients.py"
     script.write_text(GRADIENTS)
     alone = subprocess.run(
-        [sys.executable, str(script), str(tmp_path)], env=tiny.environment(), check=False, capture_output=True, text=True, timeout=60
+        [sys.executable, str(script), str(tmp_path)],
+        env=tiny.environment(),
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=tiny.PATIENCE,
     )
     assert alone.returncode == 0, alone.stderr
     two = torchrun(str(script), str(tmp_path), cwd=tmp_path, module=False)
@@ -163,13 +169,6 @@ def test_gradients_of_two_halves_are_those_of_one_whole(tmp_path: Path) -> None:
         assert wanted.norm() > 1e-4, name
         # of the finite form rounding is enlarged by 1 / step, in one process as in two
         assert (first[name] - wanted).norm() <= (1e-6 if "exact" in name else 3e-5) * wanted.norm(), name
-
-
-def end_of(process: subprocess.Popen[Any], seconds: float) -> float:
-    """Seconds until the process ended."""
-    began = time.monotonic()
-    process.wait(seconds)
-    return time.monotonic() - began
 
 
 def children_of(pid: int) -> list[int]:
@@ -246,7 +245,7 @@ ENDLESS = {"run.samples": BATCH * 10**7, "run.tick": 50, "run.checkpoint_seconds
 def test_a_process_that_dies_ends_the_run_in_seconds(who: str, tmp_path: Path) -> None:
     with tiny.start(*tiny.words(tmp_path, TWO | ENDLESS)) as process:
         run = RunFolder(tmp_path / "digits-1")
-        until = time.monotonic() + 90
+        until = time.monotonic() + tiny.PATIENCE
         while not run.saved() and process.poll() is None and time.monotonic() < until:
             time.sleep(0.05)
         (other,) = children_of(process.pid)
@@ -254,9 +253,9 @@ def test_a_process_that_dies_ends_the_run_in_seconds(who: str, tmp_path: Path) -
             process.send_signal(signal.SIGINT)
         else:
             os.kill(process.pid if who == "first" else other, signal.SIGKILL)
-        _, told = process.communicate(timeout=30)
+        _, told = process.communicate(timeout=100)  # far from the half hour that it takes unless told
     try:
-        assert gone(other, 20), "a process was left behind"
+        assert gone(other, 60), "a process was left behind"
     finally:
         if not gone(other, 0.1):
             os.kill(other, signal.SIGKILL)
@@ -281,7 +280,7 @@ def test_a_process_that_does_not_come_up_is_told_at_once(tmp_path: Path) -> None
     began = time.monotonic()
     with pytest.raises(TrainingError, match=r"ended before the first step \(exit code 7\).*said\.log"):
         distribute.launch(2, ["-c", "print('oh'); raise SystemExit(7)"], tmp_path / "said.log")
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 60
     assert (tmp_path / "said.log").read_text() == "oh\n"
     assert not torch.distributed.is_initialized()
 

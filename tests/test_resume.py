@@ -250,7 +250,7 @@ def long_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def wait_for(run: RunFolder, step: int, process: Any) -> None:
     """Until the log has reached a step, or the process has ended."""
-    until = time.monotonic() + 60
+    until = time.monotonic() + tiny.PATIENCE
     while process.poll() is None and time.monotonic() < until:
         if any(r["step"] >= step for r in run.records()):
             return
@@ -278,6 +278,7 @@ def killed_run(kills: int, tmp_path: Path, seed: int) -> Path:
     return run.path
 
 
+@pytest.mark.timeout(600)
 def test_killed_twice_it_ends_bit_identical(long_run: Path, tmp_path: Path) -> None:
     assert_same_end(killed_run(2, tmp_path, seed=0), long_run)
 
@@ -288,13 +289,14 @@ def test_killed_at_ten_random_moments_it_ends_bit_identical(long_run: Path, tmp_
     assert_same_end(killed_run(10, tmp_path, seed=random.randrange(2**32)), long_run)
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
 def test_a_signal_ends_it_with_a_checkpoint_and_the_way_to_go_on(number: signal.Signals, long_run: Path, tmp_path: Path) -> None:
     with tiny.start(*tiny.words(tmp_path, LONG | {"run.checkpoint_seconds": 1e9})) as process:
         run = RunFolder(tmp_path / "digits-1")
         wait_for(run, 40, process)
         process.send_signal(number)
-        _, told = process.communicate(timeout=60)
+        _, told = process.communicate(timeout=tiny.PATIENCE)
     assert process.returncode == 130, told
     assert told.strip() == f"Stopped; everything up to here is saved. Go on with: gansmith train --resume {run.path}"
     assert checkpoint.newest(run).step == run.records()[-1]["step"] < LAST

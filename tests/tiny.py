@@ -19,6 +19,7 @@ from gansmith.verbs.run import Run
 
 SOURCE = Path(__file__).parents[1] / "src"
 STEPS, TICK, BATCH = 30, 5, 16
+PATIENCE = 240.0  # seconds for what takes a few on an idle machine: a busy one is not a failure
 
 # Nothing is left to probe, so that the same arithmetic is done every time.
 SETTINGS: dict[str, Any] = {
@@ -59,7 +60,7 @@ def environment(**more: str) -> dict[str, str]:
     }
 
 
-def command(*said: str, cwd: Path | None = None, timeout: float = 60, **env: str) -> subprocess.CompletedProcess[str]:
+def command(*said: str, cwd: Path | None = None, timeout: float = PATIENCE, **env: str) -> subprocess.CompletedProcess[str]:
     """python -m gansmith in a process of its own."""
     return subprocess.run(
         [sys.executable, "-m", "gansmith", *said],

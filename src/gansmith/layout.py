@@ -90,6 +90,7 @@ class Layout:
         return x
 
     def to_dict(self) -> dict[str, Any]:
+        """As plain, JSON-able values."""
         return {
             "blocks": [{"name": b.name, "size": b.size, "kind": b.kind} for b in self.blocks],
             "positions": list(self.positions),
@@ -98,6 +99,7 @@ class Layout:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Layout:
+        """The layout that `to_dict` told of."""
         return cls(
             blocks=tuple(Block(**b) for b in values["blocks"]),
             positions=tuple(values["positions"]),

@@ -20,6 +20,7 @@ class Finding:
     evidence: Mapping[str, Any] = field(default_factory=dict)  # JSON-able numbers and names behind the message
 
     def to_dict(self) -> dict[str, Any]:
+        """As plain, JSON-able values."""
         return {**asdict(self), "evidence": dict(self.evidence)}
 
 
