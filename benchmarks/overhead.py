@@ -101,9 +101,9 @@ def matmul_rate(bf16: bool, seconds: float = 1.0) -> float:
 def work(settings: NetworkSettings, layout: Layout) -> float:
     """Floating-point operations of one training step for each sample: twice the multiply-adds of every pass.
 
-    The discriminator's move takes one pass of the generator and, for a real and a fake sample each, six of the discriminator: forward,
-    the slope at the sample, and through both of these back to the weights (1 + 1 + 4). The generator's takes two of the generator beyond its
-    forward, and of the discriminator a forward on the real and, on the fake, a forward and a pass back to the sample.
+    The discriminator's move takes one pass of the generator and, for a real and a fake sample each, six of the discriminator: forward, the
+    slope at the sample, and through both of these back to the weights (1 + 1 + 4). The generator's takes a forward and two backward passes
+    of the generator, and of the discriminator a forward on the real and, on the fake, a forward and a pass back to the sample.
     """
     z, c = torch.randn(1, LATENT), torch.eye(CLASSES)[:1]
     g, d = networks.generator(settings, layout), networks.discriminator(settings, layout)
@@ -131,7 +131,9 @@ def main() -> None:
     ratios = [a / b for a, b in pairs]
     reached = statistics.median(a for a, _ in pairs) * work(settings, layout)
     print(f"ratio: median {statistics.median(ratios):.3f}, {min(ratios):.3f} to {max(ratios):.3f} over {words.rounds} rounds in turn")
-    print(f"{words.precision}, width {words.width}: {reached / 1e9:.0f} GFLOP/s of {rate / 1e9:.0f} in a matrix product of one thread: {reached / rate:.2f}")
+    print(
+        f"{words.precision}, width {words.width}: {reached / 1e9:.0f} GFLOP/s of {rate / 1e9:.0f} of a matrix product: {reached / rate:.2f}"
+    )
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ DRAWN = {"digits": 3_000, "mnist": 20_000, "fashion-mnist": 20_000}
 def idx(path: Path) -> np.ndarray:
     import gzip
 
-    content = gzip.open(path).read()
+    content = gzip.decompress(path.read_bytes())
     shape = [int.from_bytes(content[4 + 4 * i : 8 + 4 * i], "big") for i in range(content[3])]
     return np.frombuffer(content, np.uint8, offset=4 + 4 * len(shape)).reshape(shape)
 
@@ -172,12 +172,14 @@ def main() -> None:
                 run = gansmith.Run(place) if checkpoint.newest(gansmith.Run(place).folder).finished else gansmith.train(resume=place)
             else:
                 settings |= parse_assignments(words.set)
-                run = gansmith.train(at, minutes=minutes, seed=seed, runs=words.work, name=f"{name}-s{seed}-{minutes:g}min", settings=settings)
+                run = gansmith.train(
+                    at, minutes=minutes, seed=seed, runs=words.work, name=f"{name}-s{seed}-{minutes:g}min", settings=settings
+                )
             reached, r = checkpoint.newest(run.folder), run.recipe
             line = {
                 "data": name, "seed": seed, "minutes": minutes, "seconds": round(reached.seconds, 1), "seen": reached.step * r.run.batch,
                 "network": f"{r.network.name} {r.network.width}", "batch": r.run.batch, "gamma": r.penalty.gamma,
-                "machine": f"{platform.processor() or platform.machine()}, {r.machine.precision}, {r.machine.workers} x {r.machine.threads}",
+                "machine": f"{platform.machine()}, {r.machine.precision}, {r.machine.workers} x {r.machine.threads}",
                 "torch": torch.__version__, "penalty": r.penalty.form, **judge(name, run, words.data),
             }  # fmt: skip
             done.append(line)

@@ -2,9 +2,9 @@
 
     python benchmarks/rate.py [--network residual] [--cifar10-widths] [--batch 256] [--device cuda] [--compile]
 
-Random pictures of 3 by 32 by 32 in 10 classes. Each line is the median of --steps steps after 3 to warm up; a step is one move of each player
-with its optimiser and the moving average, as in training, without data and log. The rate it is set against is that of square matrix products of
-8,192 (CUDA) or 2,048 (CPU, all threads that torch uses) in the same precision, measured in the same run.
+Random pictures of 3 by 32 by 32 in 10 classes. Each line is the median of --steps steps after 3 to warm up; a step is one move of
+each player with its optimiser and the moving average, as in training, without data and log. The rate it is set against is that of square
+matrix products of 8,192 (CUDA) or 2,048 (CPU, all threads that torch uses) in the same precision, measured in the same run.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from gansmith.networks.inspect import multiply_adds
 
 LATENT = 64
 LAYOUT = Layout((Block("pixels", 3, "bounded"),), (32, 32), 10)
-# passes of each network for one real sample: see benchmarks/overhead.py; the finite form takes two forward and two full passes for each of two
+# passes of each network for one real sample, as in benchmarks/overhead.py; the finite form takes three of four samples, and as many
 GENERATOR, EXACT, FINITE = 4, 15, 15
 
 
@@ -69,7 +69,9 @@ def main() -> None:
     parser.add_argument("--compile", action="store_true")
     words = parser.parse_args()
     where, batch = words.device, words.batch
-    print(f"torch {torch.__version__}, {torch.cuda.get_device_name() if where.startswith('cuda') else f'{torch.get_num_threads()} threads'}")
+    print(
+        f"torch {torch.__version__}, {torch.cuda.get_device_name() if where.startswith('cuda') else f'{torch.get_num_threads()} threads'}"
+    )
     for precision in ("fp32", "bf16"):
         side = 8192 if where.startswith("cuda") else 2048
         a = torch.randn(side, side, device=where, dtype=torch.bfloat16 if precision == "bf16" else torch.float32)
@@ -93,7 +95,8 @@ def main() -> None:
 
             each = seconds_of(once, where, words.steps) / batch
             reached = 2 * (GENERATOR * g + (EXACT if form == "exact" else FINITE) * d) / each
-            print(f"{precision} {form:6} {1 / each:8.0f} pictures/s   {reached / 1e12:7.3f} of {rate / 1e12:7.3f} TFLOP/s: {reached / rate:.2f}", flush=True)
+            share = f"{reached / 1e12:7.3f} of {rate / 1e12:7.3f} TFLOP/s: {reached / rate:.2f}"
+            print(f"{precision} {form:6} {1 / each:8.0f} pictures/s   {share}", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Your own networks and your own loss in gansmith's engine: a few lines of each.
 
-    python examples/own_networks.py [--seconds 10]
+python examples/own_networks.py [--seconds 10]
 """
 
 from __future__ import annotations

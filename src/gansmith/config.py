@@ -57,7 +57,9 @@ class PenaltySettings(Settings):
     form: Literal["exact", "finite"] | None = Field(None, description="double backward, or finite differences; None: probed")
     gamma: float | None = Field(None, ge=0, description="weight at the start; None: the automatic rule of docs/penalty.md")
     gamma_end: float | None = Field(None, ge=0, description="weight at the end, reached log-linearly; None: as at the start")
-    epsilon: float = Field(0.05, gt=0, description="step of the finite difference, in standard deviations of the data; below 0.03 bf16 rounds it away")
+    epsilon: float = Field(
+        0.05, gt=0, description="step of the finite difference, in standard deviations of the data; below 0.03 bf16 rounds it away"
+    )
 
 
 class OptimiserSettings(Settings):

@@ -7,7 +7,10 @@ from torch import Tensor
 
 
 def ema_beta(samples_per_step: int, halflife: float) -> float:
-    """Weight kept each step so that half the past is forgotten every `halflife` samples: 2 ** -(samples_per_step / halflife); 0 where halflife is 0."""
+    """Weight kept each step so that half the past is forgotten every `halflife` samples: 2 ** -(samples_per_step / halflife).
+
+    0 where halflife is 0: then the average is the live weights.
+    """
     return 0.5 ** (samples_per_step / halflife) if halflife > 0 else 0.0
 
 

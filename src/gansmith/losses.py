@@ -47,7 +47,10 @@ def minimax_g(real: Tensor, fake: Tensor) -> Tensor:
 
 
 def nonsaturating_g(real: Tensor, fake: Tensor) -> Tensor:
-    """Generator of the non-saturating game: -log D(G(z)), as softplus, which keeps its slope at any logit.  [B], [B] -> [B].  arXiv:1406.2661"""
+    """Generator of the non-saturating game: -log D(G(z)), as softplus, which keeps its slope at any logit.
+
+    [B], [B] -> [B].  arXiv:1406.2661
+    """
     return F.softplus(-fake)
 
 

@@ -18,7 +18,7 @@ def by_name(name: str) -> Domain:
 
 
 def of(source: str, name: str | None = None) -> Domain:
-    """The domain named, else the first that recognises the source, else pictures where the source exists, whose reader says best what is wrong."""
+    """The domain named, else the first that recognises the source, else pictures, whose reader says best what is wrong."""
     if name is not None:
         return by_name(name)
     if source.startswith("toy:"):

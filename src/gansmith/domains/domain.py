@@ -55,7 +55,10 @@ class Domain(Protocol):
         """A codec from what `Codec.state` gave."""
 
     def picture(self, raw: np.ndarray, columns: int | None = None, real: np.ndarray | None = None) -> Image:
-        """Native samples [B, ...] as one picture: a grid of images, a scatter of points, a sheaf of lines. `real`: drawn beside for comparison where it helps."""
+        """Native samples [B, ...] as one picture: a grid of images, a scatter of points, a sheaf of lines.
+
+        `real`: drawn beside for comparison where it helps.
+        """
 
     def write(self, raw: np.ndarray, folder: Path, names: list[str]) -> list[str]:
         """Write native samples in the domain's own format, one file each where that is usual; gives the files' names."""

@@ -98,11 +98,13 @@ class Pace:
 
     def tick(self, step: int, seconds: float, seconds_a_step: float) -> Position:
         """Note that `step` was reached after `seconds`; gives the position."""
-        self.done, self.at = self.share(step), step
+        steps, self.done, self.at = step - self.at, self.share(step), step
         over = step >= self.plan.steps
         if self.plan.minutes is not None:
-            left = self.plan.minutes * 60.0 - seconds
-            over = over or left <= 0.0
+            left = max(self.plan.minutes * 60.0 - seconds, 0.0)
+            over = over or left == 0.0
+            if not self.each:  # the speed was not known until now: the steps so far took their part of the time that was left
+                self.done = 1.0 - (1.0 - self.done) * left / (left + steps * seconds_a_step)
             self.each = (1.0 - self.done) * seconds_a_step / max(left, seconds_a_step)
         return Position(step, 1.0 if over else self.done, seconds, over)
 

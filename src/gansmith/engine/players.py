@@ -12,6 +12,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from gansmith.engine.adam import Adam
 from gansmith.errors import ConfigError
 
 
@@ -40,9 +41,7 @@ class Player:
             view = _like(weight, parameter)
             view.copy_(parameter.data)
             parameter.data, parameter.grad = view, _like(gradient, parameter)
-        flat = nn.Parameter(self.weights)
-        flat.grad = self.gradient
-        self.optimiser = torch.optim.Adam([flat], betas=(0.0, 0.9), eps=1e-8, fused=device.type in ("cpu", "cuda"))
+        self.adam = Adam(self.weights)
 
     def minimise(self, loss: Tensor) -> None:
         """Set the gradient of this player's weights to that of `loss`; nobody else's gradient is touched."""
@@ -51,9 +50,7 @@ class Player:
 
     def step(self, rate: float, beta1: float, beta2: float) -> None:
         """One step of Adam."""
-        group = self.optimiser.param_groups[0]
-        group["lr"], group["betas"] = rate, (beta1, beta2)
-        self.optimiser.step()
+        self.adam.step(self.weights, self.gradient, rate, beta1, beta2)
 
     def culprit(self) -> str:
         """Name of the first parameter whose gradient or value is not finite; '' where all are."""
@@ -67,28 +64,20 @@ class Player:
     def state(self) -> dict[str, Tensor]:
         """Everything that a later step depends on, as named tensors."""
         found = {"weights": self.weights}
-        found.update({f"optimiser.{k}": v for k, v in self.optimiser.state.get(self._flat, {}).items()})
+        found.update({f"optimiser.{k}": v for k, v in self.adam.state().items()})
         found.update({f"buffer.{n}": b for n, b in self.network.named_buffers()})
         return found
 
     def load(self, state: dict[str, Tensor]) -> None:
+        """Take over what `state` gave."""
         self.weights.copy_(state["weights"])
-        adam = {k.removeprefix("optimiser."): v.clone() for k, v in state.items() if k.startswith("optimiser.")}
-        fused = self.optimiser.param_groups[0]["fused"]  # a fused Adam counts its steps on the device, a plain one on the CPU
-        self.optimiser.state.clear()  # a state from before the first step has none
-        if adam:
-            device = self.weights.device
-            self.optimiser.state[self._flat] = {k: v.to(device) if fused or k != "step" else v for k, v in adam.items()}
+        self.adam.load({k.removeprefix("optimiser."): v for k, v in state.items() if k.startswith("optimiser.")})
         for name, buffer in self.network.named_buffers():
             buffer.copy_(state[f"buffer.{name}"])
 
-    @property
-    def _flat(self) -> Tensor:
-        return self.optimiser.param_groups[0]["params"][0]
-
 
 def _like(flat: Tensor, parameter: Tensor) -> Tensor:
-    """A part of a flat tensor in the shape of a parameter and, where that leaves no gaps, in its order in memory: channels last stays so."""
+    """A part of a flat tensor in the shape of a parameter, and in its order in memory: channels last stays channels last."""
     if parameter.dim() == 4 and parameter.is_contiguous(memory_format=torch.channels_last):
         return flat.as_strided(parameter.shape, parameter.stride(), flat.storage_offset())
     return flat.view(parameter.shape)

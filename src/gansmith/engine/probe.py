@@ -88,7 +88,9 @@ def probe(
 ) -> list[Trial]:
     """Try every way left open on real batches. `feed(count)` gives a batch of `count` samples. `several`: whether processes of one thread
     each may be chosen too; they are tried with the best way of one thread, talking to each other, where that could be worth it."""
-    assert recipe.run.batch and recipe.network.latent and recipe.penalty.gamma is not None
+    assert recipe.run.batch
+    assert recipe.network.latent
+    assert recipe.penalty.gamma is not None
     batch, cores = recipe.run.batch, os.cpu_count() or 1
     players = Players(*(n.to(device) for n in networks()))
     before = torch.get_num_threads()
@@ -108,7 +110,9 @@ def probe(
         if several and workers > 1 and alone and device == "cpu" and batch % workers == 0:
             chosen = best(alone)
             torch.set_num_threads(1)
-            _, seconds = _measure(players, feed(batch // workers), objective(recipe, pair, spread, chosen.way.precision, chosen.way.form, device), recipe)
+            _, seconds = _measure(
+                players, feed(batch // workers), objective(recipe, pair, spread, chosen.way.precision, chosen.way.form, device), recipe
+            )
             if recipe.machine.workers or batch / seconds > WORTH * best(trials).samples_per_second:
                 talk = _talk([len(players.discriminator.weights), len(players.generator.weights)], workers)
                 trials.append(Trial(chosen.way, workers, batch / (seconds + talk), chosen.cosine))

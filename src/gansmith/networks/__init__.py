@@ -1,4 +1,7 @@
-"""Generators and discriminators. A generator maps (latent [B, Z], condition [B, K] or None) to x [B, C, *P], a discriminator (x, condition) to logits [B]."""
+"""Generators and discriminators.
+
+A generator maps (latent [B, Z], condition [B, K] or None) to x [B, C, *P], a discriminator (x, condition) to logits [B].
+"""
 
 from __future__ import annotations
 
@@ -50,13 +53,16 @@ def pair(settings: NetworkSettings, layout: Layout) -> NetworkPair:
         raise ConfigError(f"there is no network {name!r}; {nearest(name, NETWORKS)}")
     found = NETWORKS[name]
     if layout.geometry not in found.geometries:
-        raise ConfigError(f"network.name={name} works on {' and '.join(found.geometries)}; this data is a {layout.geometry}. Use network.name=dense.")
+        raise ConfigError(
+            f"network.name={name} works on {' and '.join(found.geometries)}; this data is a {layout.geometry}. Use network.name=dense."
+        )
     return found
 
 
 def generator(settings: NetworkSettings, layout: Layout) -> nn.Module:
     """The generator of resolved settings, freshly initialised from torch's global random state."""
-    assert settings.latent and settings.width
+    assert settings.latent
+    assert settings.width
     return pair(settings, layout).generator(layout, settings.latent, settings.width)
 
 

@@ -1,10 +1,11 @@
 """A light residual convolutional pair for lines and planes, made for a processor.
 
-Matrix units like 3 by 3 convolutions of stride 1 and at least 32 channels, and nothing at the finest resolution: the discriminator folds
-2 by 2 or 4 by 4 patches into channels before its first convolution and the generator unfolds them after its last, so no layer between works on
-more than a quarter of the positions, and the critic sees each pixel of a patch apart, which leaves a checkerboard nowhere to hide. The generator's last layer draws a smooth picture and, apart from it, the detail within
-each patch, which is zero at the start: unlearned patches would be seen as a grid.
-No normalisation: residual branches end in a convolution of zeros (arXiv:1901.09321), which is all that these depths need.
+Matrix units like 3 by 3 convolutions of stride 1 and at least 32 channels, and nothing at the finest resolution: the discriminator
+folds 2 by 2 or 4 by 4 patches into channels before its first convolution and the generator unfolds them after its last, so no layer
+between works on more than a quarter of the positions, and the critic sees each pixel of a patch apart, which leaves a checkerboard
+nowhere to hide. The generator's last layer draws a smooth picture and, apart from it, the detail within each patch, which is zero at
+the start: unlearned patches would be seen as a grid. No normalisation: residual branches end in a convolution of zeros
+(arXiv:1901.09321), which is all that these depths need.
 
 Letters: B samples, C channels of the data, W channels of a stage, P positions.
 """

@@ -20,6 +20,7 @@ FEWEST_SAMPLES = 500_000
 THUMBNAIL = 32 * 32  # numbers in a grey picture of 32 by 32
 SMALL = 256  # numbers in a sample up to which every number may look at every other
 TICK_SECONDS = 2.0
+FEWEST_TICKS = 20
 
 
 @dataclass(frozen=True)
@@ -84,11 +85,11 @@ def resolve_length(recipe: Recipe, situation: Situation, speed: Speed) -> Recipe
     if recipe.run.samples is None and recipe.run.minutes is None:
         enough = max(FEWEST_SAMPLES, SAMPLES_PER_NUMBER * situation.layout.size)
         chosen["run.samples"] = _round(min(enough, MINUTES * 60 * speed.samples_per_second))
-    batch = recipe.run.batch
-    assert batch
-    steps = max(1, int(TICK_SECONDS * speed.samples_per_second / batch))
+    assert recipe.run.batch
+    seconds = TICK_SECONDS if recipe.run.minutes is None else min(TICK_SECONDS, recipe.run.minutes * 60 / FEWEST_TICKS)
+    steps = int(seconds * speed.samples_per_second / recipe.run.batch)
     samples = recipe.run.samples or chosen.get("run.samples")
-    chosen["run.tick"] = max(1, min(steps, -(-int(samples) // batch) // 20)) if samples else steps
+    chosen["run.tick"] = max(1, min(steps, samples // recipe.run.batch // FEWEST_TICKS) if samples else steps)
     return _fill(recipe, chosen)
 
 

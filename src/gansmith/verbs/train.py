@@ -11,7 +11,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
@@ -44,6 +44,7 @@ from gansmith.verbs.run import Run
 
 MEMORY = "memory:"  # the source of data that were passed from Python
 HANDS = ("machine.device", "machine.threads", "machine.workers")  # who does the work, not what is drawn: a resume may change them
+NAMES = ("digits",)  # of data sets that are taken before a path of that name
 PREVIEW = 64  # samples in a preview
 LARGEST = {"cpu": 64, "mps": 128, "cuda": 256}  # side of pictures that an automatic size does not exceed
 
@@ -137,7 +138,7 @@ def train(
     short = {"run.minutes": minutes, "run.samples": samples, "run.batch": batch, "run.seed": seed}
     changes = {**(settings or {}), **{k: v for k, v in short.items() if v is not None}}
     if data is not None:
-        changes["data.source"] = str(data) if isinstance(data, str | Path) else MEMORY
+        changes["data.source"] = _lasting(data) if isinstance(data, str | Path) else MEMORY
         data = None if isinstance(data, str | Path) else data
     if resume is not None:
         if recipe is not None or name is not None:
@@ -154,6 +155,12 @@ def train(
         world.leave()
 
 
+def _lasting(source: str | Path) -> str:
+    """A source in words that mean the same from any working folder: paths whole, names as they are."""
+    path = Path(source)
+    return str(path.resolve()) if path.exists() and str(source) not in NAMES else str(source)
+
+
 def _fresh(recipe: Recipe, data: Any, parts: Parts, world: World, audience: Audience, runs: Path, name: str | None) -> Run:
     """Prepare a new run folder in the first process, then train."""
     trials: list[probe.Trial] = []
@@ -161,7 +168,7 @@ def _fresh(recipe: Recipe, data: Any, parts: Parts, world: World, audience: Audi
         opened = Opened.of(recipe, data, world.device, audience.opening)
         recipe, _, trials = opened.resolve(recipe, parts, world)
         _refuse_what_cannot_start(recipe, parts, world)
-        run = _new_folder(runs, name or opened.name(recipe), recipe, opened.facts(recipe, parts))
+        run = _new_folder(runs, name or opened.name(recipe), recipe, opened.facts(recipe, parts, trials))
         world.text(str(run.path.resolve()))
     else:
         run = RunFolder(Path(world.text("")))
@@ -490,7 +497,7 @@ class Opened:
             shares = tuple((counts / counts.sum()).tolist())
         return artefact.Card(recipe.network, self.layout, self.domain.name, self.collection.classes, shares, parts.generator is not None)
 
-    def facts(self, recipe: Recipe, parts: Parts) -> dict[str, Any]:
+    def facts(self, recipe: Recipe, parts: Parts, trials: Sequence[probe.Trial] = ()) -> dict[str, Any]:
         """data.json: what was trained on, what was kept out, what was noticed, and on which machine."""
         return {
             "fingerprint": self.fingerprint,
@@ -509,6 +516,10 @@ class Opened:
             "facts": dict(self.collection.facts),
             "findings": [f.to_dict() for f in self.collection.findings],
             "own": parts.own,
+            "probe": [
+                {**asdict(t.way), "workers": t.workers, "samples_per_second": round(t.samples_per_second), "cosine": t.cosine}
+                for t in trials
+            ],
             "machine": {
                 "torch": torch.__version__,
                 "python": platform.python_version(),
