@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TextColumn
 
-from gansmith import config, errors
+from gansmith import errors
 
 if TYPE_CHECKING:
+    from rich.progress import Progress
+
     from gansmith.engine.loop import Tick
     from gansmith.records import Finding
     from gansmith.verbs.describe import Description
@@ -90,7 +91,7 @@ def train(
 
     Ctrl-C ends the run at the next moment with a checkpoint; [bold]gansmith train --resume RUN[/bold] goes on as if nothing had happened.
     """
-    changes = _data_settings(size, channels, fit, labels, domain) | config.parse_assignments(settings or [])
+    changes = _data_settings(size, channels, fit, labels, domain) | _assignments(settings)
     if device is not None:
         changes["machine.device"] = device
     seen = None if samples_seen is None else _whole(samples_seen, "--samples-seen")
@@ -148,12 +149,18 @@ def describe(
     settings: Set = None,
 ) -> None:
     """Look at DATA before training: counts, sizes, classes, duplicates, unreadable files, and what a run would take here."""
-    changes = _data_settings(size, channels, fit, labels, domain) | config.parse_assignments(settings or [])
+    changes = _data_settings(size, channels, fit, labels, domain) | _assignments(settings)
     from gansmith.verbs.describe import describe as verb
 
     with Bar("reading") as bar:
         found = verb(data or "digits", settings=changes, opening=bar.count)
     _show(found)
+
+
+def _assignments(words: list[str] | None) -> dict[str, Any]:
+    from gansmith.config import parse_assignments
+
+    return parse_assignments(words or [])
 
 
 def _data_settings(size: str | None, channels: int | None, fit: str | None, labels: str | None, domain: str | None) -> dict[str, Any]:
@@ -174,7 +181,9 @@ def _two(size: str) -> list[int]:
 
 
 def _whole(text: str, option: str) -> int:
-    number = config.count(text)
+    from gansmith.config import count
+
+    number = count(text)
     if number != int(number) or number < 1:
         raise errors.ConfigError(f"{option} takes a whole number above 0, for example 500k or 2M; found {text!r}.")
     return int(number)
@@ -190,6 +199,8 @@ class Bar:
     """A progress bar on a terminal, nothing where the output is read by a program."""
 
     def __init__(self, doing: str) -> None:
+        from rich.progress import BarColumn, Progress, TextColumn
+
         self.progress = Progress(
             TextColumn(doing), BarColumn(), TextColumn("{task.completed:,.0f} of {task.total:,.0f}"),
             console=err, transient=True, disable=not err.is_terminal,
@@ -249,6 +260,8 @@ class Stage:
             out.print(line)
         self.began = (started.resumed.share, time.monotonic())
         if err.is_terminal:
+            from rich.progress import BarColumn, Progress, TextColumn
+
             self.bar = Progress(
                 BarColumn(bar_width=24), TextColumn("{task.percentage:>3.0f}%"), TextColumn("{task.description}"), console=err
             )
@@ -287,8 +300,8 @@ def _opening_lines(started: Started) -> list[str]:
     g, d = started.parameters
     lines.append(f"networks {r.network.name}, generator {_count(g)} and discriminator {_count(d)} parameters, latent {r.network.latent}")
     lines.append(
-        f"game     {r.loss.name}, R1 and R2 {r.penalty.form} with gamma {r.penalty.gamma:.3g} to {r.penalty.gamma_end:.3g}, "
-        f"rate {r.optimiser.lr_generator:g} and {r.optimiser.lr_discriminator:g}, batch {r.run.batch}, seed {r.run.seed}"
+        f"game     {r.loss.name}, R1 and R2 {r.penalty.form} with gamma {_pair(r.penalty.gamma, r.penalty.gamma_end, 'to')}, "
+        f"rate {_pair(r.optimiser.lr_generator, r.optimiser.lr_discriminator, 'and')}, batch {r.run.batch}, seed {r.run.seed}"
     )
     m = r.machine
     lines.append(
@@ -302,6 +315,11 @@ def _opening_lines(started: Started) -> list[str]:
     return lines
 
 
+def _pair(first: float | None, second: float | None, between: str) -> str:
+    """'0.2 to 0.1', or '0.2' where both are the same."""
+    return f"{first:.3g}" if first == second else f"{first:.3g} {between} {second:.3g}"
+
+
 def _finding(finding: Finding) -> str:
     kind = "note" if finding.severity == "note" else "warning"
     return f"{kind:8} {finding.code} {escape(finding.message)} {escape(finding.advice)}".rstrip()
@@ -311,8 +329,9 @@ def _show(found: Description) -> None:
     out.print(f"data     {escape(found.source)}: {found.count:,} samples of {'x'.join(map(str, found.shape))} ({found.domain})")
     out.print(f"split    {found.training:,} to train on, {found.count - found.training:,} held out")
     for name, value in found.facts.items():
-        if name != "fingerprint" and value not in (None, [], {}, ""):
-            out.print(f"{name.replace('_', ' '):8} {escape(_plain(value))}")
+        words = _fact(name, value)
+        if words:
+            out.print(f"{name.replace('_', ' '):8} {escape(words)}")
     for finding in found.findings:
         out.print(_finding(finding))
     if not found.findings:
@@ -325,6 +344,23 @@ def _show(found: Description) -> None:
             f"{_count(forecast.samples_per_second)} samples/s here, "
             f"about {_clock(forecast.minutes * 60)} and {forecast.memory_mib:,.0f} MiB"
         )
+
+
+def _fact(name: str, value: Any) -> str:
+    """One fact in words; '' where there is nothing to tell."""
+    if name in ("fingerprint", "shape", "span", "count") or value in (None, [], {}, ""):
+        return ""
+    if name == "sizes":
+        common = ", ".join(f"{n:,} of {_by(size)}" for size, n in value["common"])
+        return common if value["min"] == value["max"] else f"{_by(value['min'])} to {_by(value['max'])}; {common}"
+    if isinstance(value, dict) and "count" in value:
+        named = value.get("examples") or value.get("files") or []
+        return f"{value['count']:,}" + (f": {_plain(named)}" if named else "") if value["count"] else ""
+    return _plain(value)
+
+
+def _by(size: list[int]) -> str:
+    return "x".join(map(str, size))
 
 
 def _plain(value: Any) -> str:
