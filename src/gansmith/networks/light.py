@@ -1,7 +1,7 @@
 """A light residual convolutional pair for lines and planes, made for a processor.
 
 Matrix units like 3 by 3 convolutions of stride 1 and at least 32 channels, and nothing at the finest resolution: the discriminator
-folds 2 by 2 or 4 by 4 patches into channels before its first convolution and the generator unfolds them after its last, so no layer
+folds 2 by 2 or 4 by 4 patches into channels before its first convolution and the generator unfolds 2 by 2 after its last, so no layer
 between works on more than a quarter of the positions, and the critic sees each pixel of a patch apart, which leaves a checkerboard
 nowhere to hide. The generator's last layer draws a smooth picture and, apart from it, the detail within each patch, which is zero at
 the start: unlearned patches would be seen as a grid. No normalisation: residual branches end in a convolution of zeros
@@ -23,13 +23,14 @@ from gansmith.layout import Layout
 from gansmith.networks.grid import channels_last, convolution, grids
 from gansmith.networks.heads import Output, Projection, act, init, with_condition
 
-SMALL = 32  # longest side of which patches of 2 are folded into channels; of 4 above it
+PATCH = 2  # side of the patch that is folded into channels and unfolded from them
+SMALL = 32  # longest side for which that holds; above it the discriminator folds patches of twice the side
 LARGEST = 4  # widest stage, in widths
 
 
 def side(positions: tuple[int, ...]) -> int:
-    """Side of the patch that is folded into channels."""
-    return 2 if max(positions) <= SMALL else 4
+    """Side of the patch that the discriminator folds into channels."""
+    return PATCH if max(positions) <= SMALL else 2 * PATCH
 
 
 def stages(positions: tuple[int, ...], width: int) -> list[tuple[tuple[int, ...], int]]:
@@ -90,19 +91,25 @@ class Residual(nn.Module):
 
 
 class LightGenerator(nn.Module):
-    """Latent [B, Z] and condition [B, K] -> x [B, C, *P]"""
+    """Latent [B, Z] and condition [B, K] -> x [B, C, *P]
+
+    Unfolds patches of 2, also where the discriminator folds patches of 4: detail that a single layer draws over 4 pixels is seen as a
+    weave, and the stage that spares it costs little beside the discriminator's many passes.
+    """
 
     def __init__(self, layout: Layout, latent: int, width: int) -> None:
         super().__init__()
         dims = len(layout.positions)
-        self.positions, self.side = layout.positions, side(layout.positions)
-        self.grids, widths = zip(*reversed(stages(layout.positions, width)), strict=True)  # coarse to fine
+        self.positions, places = layout.positions, stages(layout.positions, width)
+        if side(layout.positions) > PATCH:
+            places = [(tuple(math.ceil(p / PATCH) for p in layout.positions), max(width // 2, 1)), *places]
+        self.grids, widths = zip(*reversed(places), strict=True)  # coarse to fine
         self.start_shape = (widths[0], *self.grids[0])
         self.start = init(nn.Linear(latent + layout.condition, math.prod(self.start_shape)), gain=1.0)
         self.blocks = nn.ModuleList(Residual(w, dims) for w in widths)
         self.ups = nn.ModuleList(convolution(a, b, dims) for a, b in pairwise(widths))
         self.smooth = convolution(widths[-1], layout.channels, dims)
-        self.detail = convolution(widths[-1], layout.channels * self.side**dims, dims)
+        self.detail = convolution(widths[-1], layout.channels * PATCH**dims, dims)
         nn.init.zeros_(self.detail.weight)  # type: ignore[arg-type]
         self.output = Output(layout)
         channels_last(self)
@@ -115,7 +122,7 @@ class LightGenerator(nn.Module):
         for grid, up, block in zip(self.grids[1:], self.ups, self.blocks[1:], strict=True):
             h = block(up(double(act(h), grid)))
         h = act(h)
-        return self.output(enlarge(self.smooth(h), self.side, self.positions) + unfold(self.detail(h), self.side, self.positions))
+        return self.output(enlarge(self.smooth(h), PATCH, self.positions) + unfold(self.detail(h), PATCH, self.positions))
 
 
 class LightDiscriminator(nn.Module):
