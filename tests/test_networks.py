@@ -17,7 +17,7 @@ from gansmith.errors import ConfigError
 from gansmith.layout import Block, Layout
 from gansmith.networks import NETWORKS, discriminator, generator, light, pair, residual
 from gansmith.networks.grid import SMALLEST, convolution, grids
-from gansmith.networks.heads import OVER, Output, Projection, bounded, inward_clamp, with_condition
+from gansmith.networks.heads import Output, Projection, bounded, with_condition
 from gansmith.networks.inspect import multiply_adds, parameters
 from gansmith.penalties import slope_exact
 
@@ -198,7 +198,7 @@ def test_a_convolutional_pair_for_a_row_is_refused_with_the_mend() -> None:
 )
 def test_the_clamp_lets_pass_what_leads_inside(value: float, grad: float, passed: float) -> None:
     x = torch.tensor([value], requires_grad=True)
-    y = inward_clamp(x)
+    y = bounded(x)
     y.backward(torch.tensor([grad]))
     assert y.item() == pytest.approx(max(-1.0, min(1.0, value)))
     assert x.grad is not None
@@ -206,19 +206,11 @@ def test_the_clamp_lets_pass_what_leads_inside(value: float, grad: float, passed
 
 
 def test_the_clamp_brings_an_escaped_number_back() -> None:
-    x = torch.tensor([5.0], requires_grad=True)
-    for _ in range(100):
-        (slope,) = torch.autograd.grad((inward_clamp(x) - 0.5).square().sum(), x)
+    x = torch.tensor([50.0], requires_grad=True)
+    for _ in range(1000):
+        (slope,) = torch.autograd.grad((bounded(x) - 0.5).square().sum(), x)
         x = (x - 0.1 * slope).detach().requires_grad_()
     assert x.item() == pytest.approx(0.5, abs=0.01)
-
-
-def test_bounded_is_a_tanh_that_reaches_both_ends() -> None:
-    x = torch.tensor([-10.0, -1.9, -0.5, 0.0, 0.5, 1.9, 10.0], requires_grad=True)
-    y = bounded(x)
-    (slope,) = torch.autograd.grad(y[2:5].sum(), x)
-    torch.testing.assert_close(y, torch.tensor([-1.0, -1.0, -OVER * math.tanh(0.5), 0.0, OVER * math.tanh(0.5), 1.0, 1.0]))
-    torch.testing.assert_close(slope[2:5], OVER * (1 - torch.tanh(x[2:5]) ** 2))
 
 
 def test_output_of_one_block_is_that_of_many() -> None:

@@ -76,22 +76,14 @@ class _Inward(torch.autograd.Function):
         return grad.masked_fill(outward, 0.0)
 
 
-def inward_clamp(x: Tensor) -> Tensor:
-    """x clamped to [-1, 1]. Outside, a gradient passes where a descent step leads back inside, and none where it leads further out."""
+def bounded(x: Tensor) -> Tensor:
+    """x clamped to [-1, 1]: black can be black, which tanh never gives.
+
+    Outside, a gradient passes whole where a descent step leads back inside, and not at all where it leads further out. So a generator that
+    a bad step drove far out comes back; one that ends in a tanh was seen to stay white for good, its gradient zero to the last bit.
+    """
     found: Tensor = _Inward.apply(x)  # type: ignore[no-untyped-call]
     return found
-
-
-OVER = 1.05  # how far the curve of `bounded` overshoots before it is clamped
-
-
-def bounded(x: Tensor) -> Tensor:
-    """Numbers into [-1, 1]: a tanh that overshoots by a twentieth, clamped.
-
-    Black can be black, which tanh alone never gives, and small noise of the network is lost on the way there, which a clamp alone would
-    show as a haze. Nothing drives a number further than the clamp, so the flat ends of the tanh are never reached.
-    """
-    return inward_clamp(OVER * x.tanh())
 
 
 class Output(nn.Module):
