@@ -111,7 +111,8 @@ def look(real: np.ndarray, fake: np.ndarray) -> dict[str, float]:
             if (a, b) != (0, 0):
                 rows, columns = np.arange(a - 2, a + 3) % h, np.arange(b - 2, b + 3) % w
                 peaks.append(ratio[a, b] / np.median(ratio[np.ix_(rows, columns)]))
-    distance = [np.linalg.norm((x[0:400:2] - x[1:400:2]).reshape(200, -1), axis=1).mean() for x in (r, f)]
+    pairs = min(200, len(r) // 2, len(f) // 2)
+    distance = [np.linalg.norm((x[: 2 * pairs : 2] - x[1 : 2 * pairs : 2]).reshape(pairs, -1), axis=1).mean() for x in (r, f)]
     return {
         "mean": f.mean() / r.mean() - 1,
         "deviation": f.std() / r.std() - 1,
