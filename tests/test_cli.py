@@ -214,6 +214,8 @@ def test_a_class_of_one_sample_is_noted_and_trained_on(tmp_path: Path, say: Say)
         (["--fit", "squeeze"], "data.fit.* cannot be 'squeeze'"),
         (["--domain", "smell"], "there is no domain 'smell'"),
         (["--device", "tpu"], "machine.device=tpu is not to be had here"),
+        (["--device", "cuda:99"], "machine.device=cuda:99 is not to be had here"),
+        (["--set", "machine.compile=true", "--set", "penalty.form=exact"], "machine.compile=true cannot be used with penalty.form=exact"),
         (["--set", "network.name=denze"], "network.name"),
         (["--set", "loss.name=minmax"], "there is no loss 'minmax'; did you mean 'minimax'"),
         (["--set", "optimiser.beta2=0.999"], "beta2_end is lower"),

@@ -309,7 +309,7 @@ def _opening_lines(started: Started) -> list[str]:
         f"of {m.threads} thread{'s' if m.threads != 1 else ''}"
     )
     ends = [f"{_count(r.run.samples)} samples seen"] if r.run.samples else []
-    ends += [f"{r.run.minutes:g} minutes"] if r.run.minutes else []
+    ends += [f"{r.run.minutes:.3g} minutes"] if r.run.minutes else []
     resumed = f", from step {started.resumed.step:,}" if started.resumed.step else ""
     lines.append(f"ends     after {' or '.join(ends)}{resumed}")
     return lines

@@ -70,6 +70,8 @@ def resolve_game(recipe: Recipe, situation: Situation) -> Recipe:
     }
     if any(block.kind == "real" for block in layout.blocks):
         open_settings["machine.precision"] = "fp32"  # bf16 gives such a value three digits, and it may need more
+    if recipe.machine.compile:
+        open_settings["penalty.form"] = "finite"  # a compiled network has no second derivative
     return _fill(recipe, open_settings)
 
 

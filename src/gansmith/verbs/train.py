@@ -205,6 +205,11 @@ def _refuse_what_cannot_start(recipe: Recipe, parts: Parts, world: World) -> Non
                 f"machine.workers={workers} starts processes that know nothing of a {brought[0]} passed from Python. "
                 "Set machine.workers=1, or start your own script with torchrun."
             )
+    if recipe.machine.compile and recipe.penalty.form == "exact":
+        raise ConfigError(
+            "machine.compile=true cannot be used with penalty.form=exact: PyTorch has no second derivative of a compiled network. "
+            "Set penalty.form=finite, or leave compile out."
+        )
     if recipe.run.tensorboard and find_spec("tensorboard") is None:
         raise MissingExtra("run.tensorboard", "tensorboard")
 
@@ -564,9 +569,10 @@ def asked_to_stop() -> Iterator[Callable[[], bool]]:
 def automatic_device(recipe: Recipe) -> str:
     """The device asked for, or the best there is. ConfigError where it is not there."""
     asked = recipe.machine.device
-    there = ["cpu"] + (["mps"] if torch.backends.mps.is_available() else []) + (["cuda"] if torch.cuda.is_available() else [])
+    cards = ["cuda", *(f"cuda:{i}" for i in range(torch.cuda.device_count()))] if torch.cuda.is_available() else []
+    there = ["cpu"] + (["mps"] if torch.backends.mps.is_available() else []) + cards
     if asked is None:
-        return there[-1]
-    if asked.partition(":")[0] not in there:
+        return "cuda" if cards else there[-1]
+    if asked not in there:
         raise ConfigError(f"machine.device={asked} is not to be had here; there is {' and '.join(there)}.")
     return asked
