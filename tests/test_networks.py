@@ -213,6 +213,13 @@ def test_the_clamp_brings_an_escaped_number_back() -> None:
     assert x.item() == pytest.approx(0.5, abs=0.01)
 
 
+@pytest.mark.parametrize("shape", [(2, 3, 9), (2, 3, 9, 6)])
+def test_soften_leaves_a_plane_and_takes_a_grid_away(shape: tuple[int, ...]) -> None:
+    flat, grid = torch.full(shape, 0.7), (torch.arange(shape[-1]) % 2 * 2.0 - 1.0).expand(shape)
+    torch.testing.assert_close(light.soften(flat), flat)
+    torch.testing.assert_close(light.soften(grid)[..., 1:-1], torch.zeros(shape)[..., 1:-1])
+
+
 def test_output_of_one_block_is_that_of_many() -> None:
     one, two = Output(Layout((Block("a", 4, "bounded"),))), Output(Layout((Block("a", 2, "bounded"), Block("b", 2, "bounded"))))
     x = 2 * torch.randn(5, 4)
