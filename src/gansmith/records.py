@@ -22,14 +22,3 @@ class Finding:
     def to_dict(self) -> dict[str, Any]:
         """As plain, JSON-able values."""
         return {**asdict(self), "evidence": dict(self.evidence)}
-
-
-@dataclass(frozen=True)
-class Event:
-    """Something that happened in a run at one step: a tick, a checkpoint, a preview, the end."""
-
-    kind: str
-    step: int  # generator updates done
-    seen: int  # real samples seen by the discriminator
-    values: Mapping[str, float] = field(default_factory=dict)
-    path: str | None = None  # of the file that was written, where one was
