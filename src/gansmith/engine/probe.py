@@ -11,7 +11,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
@@ -28,7 +28,7 @@ from gansmith.engine.steps import Noise, Objective, discriminator_move, generato
 from gansmith.errors import TrainingError
 from gansmith.layout import Batch
 
-SOUND = 0.98  # cosine between a candidate's gradient and that of exact float32 arithmetic
+SOUND = 0.98  # cosine between a candidate's gradient and that of float32 arithmetic in the same form
 SECONDS = 0.3  # measured for each candidate, after one step to warm up
 WORTH = 1.1  # several processes are tried where they could be so much faster, were talking to each other free
 ROUNDS = 30  # of that trial
@@ -45,7 +45,7 @@ class Way:
 
 @dataclass(frozen=True)
 class Trial:
-    """What a way was found to do: samples a second, and the cosines of both players' gradients with those of exact float32."""
+    """What a way was found to do: samples a second, and the lower cosine of both players' gradients with those of float32."""
 
     way: Way
     workers: int
@@ -61,6 +61,17 @@ def autocast(precision: str, device: str) -> Callable[[], AbstractContextManager
     """The context in which the networks run: bf16 autocast, or nothing."""
     kind = torch.device(device).type
     return (lambda: torch.autocast(kind, torch.bfloat16)) if precision == "bf16" else contextlib.nullcontext
+
+
+@contextlib.contextmanager
+def threads(count: int) -> Iterator[None]:
+    """So many threads for torch in the block."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def objective(recipe: Recipe, pair: losses.LossPair, spread: float, precision: str, form: str, device: str) -> Objective:
@@ -93,32 +104,28 @@ def probe(
     assert recipe.penalty.gamma is not None
     batch, cores = recipe.run.batch, os.cpu_count() or 1
     players = Players(*(n.to(device) for n in networks()))
-    before = torch.get_num_threads()
     trials: list[Trial] = []
     references: dict[str, list[torch.Tensor]] = {}
-    try:
-        for way in ways(recipe, device, cores):
-            torch.set_num_threads(way.threads)
-            goal = objective(recipe, pair, spread, way.precision, way.form, device)
-            gradients, seconds = _measure(players, feed(batch), goal, recipe)
-            # one direction a sample makes the finite form noisy by nature: what is judged is the precision, against fp32 in the same form
-            reference = references.setdefault(way.form, gradients)
-            cosine = min(float(torch.cosine_similarity(a, b, dim=0)) for a, b in zip(gradients, reference, strict=True))
-            trials.append(Trial(way, 1, batch / seconds, cosine))
-        workers = recipe.machine.workers or cores
-        alone = [t for t in trials if t.way.threads == 1]
-        if several and workers > 1 and alone and device == "cpu" and batch % workers == 0:
-            chosen = best(alone)
-            torch.set_num_threads(1)
-            _, seconds = _measure(
-                players, feed(batch // workers), objective(recipe, pair, spread, chosen.way.precision, chosen.way.form, device), recipe
-            )
-            if recipe.machine.workers or batch / seconds > WORTH * best(trials).samples_per_second:
-                talk = _talk([len(players.discriminator.weights), len(players.generator.weights)], workers)
-                trials.append(Trial(chosen.way, workers, batch / (seconds + talk), chosen.cosine))
-    finally:
-        torch.set_num_threads(before)
-    return [t for t in trials if t.workers == recipe.machine.workers] or trials if recipe.machine.workers else trials
+
+    def measure(way: Way, count: int) -> tuple[list[torch.Tensor], float]:
+        with threads(way.threads):
+            return _measure(players, feed(count), objective(recipe, pair, spread, way.precision, way.form, device), recipe)
+
+    for way in ways(recipe, device, cores):
+        gradients, seconds = measure(way, batch)
+        # one direction a sample makes the finite form noisy by nature: what is judged is the precision, against fp32 in the same form
+        reference = references.setdefault(way.form, gradients)
+        cosine = min(float(torch.cosine_similarity(a, b, dim=0)) for a, b in zip(gradients, reference, strict=True))
+        trials.append(Trial(way, 1, batch / seconds, cosine))
+    workers = recipe.machine.workers or cores
+    alone = [t for t in trials if t.way.threads == 1]
+    if several and workers > 1 and alone and device == "cpu" and batch % workers == 0:
+        chosen = best(alone)
+        _, seconds = measure(chosen.way, batch // workers)
+        if recipe.machine.workers or batch / seconds > WORTH * best(trials).samples_per_second:
+            talk = _talk([len(players.discriminator.weights), len(players.generator.weights)], workers)
+            trials.append(Trial(chosen.way, workers, batch / (seconds + talk), chosen.cosine))
+    return [t for t in trials if t.workers == recipe.machine.workers] or trials
 
 
 def best(trials: list[Trial]) -> Trial:
@@ -156,14 +163,13 @@ def _talk(sizes: Sequence[int], workers: int) -> float:
     others: list[subprocess.Popen[bytes]] = []
     try:
         others = distribute.launch(workers, ["-m", "gansmith.engine.probe", *map(str, sizes), str(ROUNDS)])
-        return _averaged(World(0, workers), sizes, ROUNDS)
+        with threads(1):
+            return _averaged(World(0, workers), sizes, ROUNDS)
     except (TrainingError, RuntimeError):
         return math.inf
     finally:
         World(0, workers).leave()
-        for process in others:
-            process.kill()
-            process.wait()
+        distribute.end(others, patience=0.0)
 
 
 def _averaged(world: World, sizes: Sequence[int], rounds: int) -> float:

@@ -39,6 +39,11 @@ def stages(positions: tuple[int, ...], width: int) -> list[tuple[tuple[int, ...]
     return [(grid, width * min(2**i, LARGEST)) for i, grid in enumerate(grids(folded))]
 
 
+def cut(x: Tensor, positions: tuple[int, ...]) -> Tensor:
+    """The first places along every axis.  [B, C, *P] -> [B, C, *positions]"""
+    return x[(slice(None), slice(None), *map(slice, positions))]
+
+
 def fold(x: Tensor, by: int) -> Tensor:
     """Patches into channels, padding uneven sides by repetition.  [B, C, *P] -> [B, C·by^d, *ceil(P/by)]"""
     missing = [-n % by for n in x.shape[2:]]
@@ -53,9 +58,9 @@ def fold(x: Tensor, by: int) -> Tensor:
 def unfold(x: Tensor, by: int, positions: tuple[int, ...]) -> Tensor:
     """Channels back into patches, cut to `positions`.  [B, C·by^d, *ceil(P/by)] -> [B, C, *P]"""
     if x.dim() == 4:
-        return F.pixel_shuffle(x, by)[:, :, : positions[0], : positions[1]]
+        return cut(F.pixel_shuffle(x, by), positions)
     b, c, t = x.shape
-    return x.reshape(b, c // by, by, t).transpose(2, 3).reshape(b, c // by, t * by)[:, :, : positions[0]]
+    return cut(x.reshape(b, c // by, by, t).transpose(2, 3).reshape(b, c // by, t * by), positions)
 
 
 def halve(x: Tensor) -> Tensor:
@@ -67,14 +72,12 @@ def halve(x: Tensor) -> Tensor:
 
 def double(x: Tensor, positions: tuple[int, ...]) -> Tensor:
     """Nearest neighbour, cut to `positions`.  [B, W, *P] -> [B, W, *positions]"""
-    x = F.interpolate(x, scale_factor=2, mode="nearest")
-    return x[:, :, : positions[0]] if x.dim() == 3 else x[:, :, : positions[0], : positions[1]]
+    return cut(F.interpolate(x, scale_factor=2, mode="nearest"), positions)
 
 
 def enlarge(x: Tensor, by: int, positions: tuple[int, ...]) -> Tensor:
     """Linear interpolation, cut to `positions`.  [B, C, *P] -> [B, C, *positions]"""
-    x = F.interpolate(x, scale_factor=by, mode="linear" if x.dim() == 3 else "bilinear")
-    return x[:, :, : positions[0]] if x.dim() == 3 else x[:, :, : positions[0], : positions[1]]
+    return cut(F.interpolate(x, scale_factor=by, mode="linear" if x.dim() == 3 else "bilinear"), positions)
 
 
 def soften(x: Tensor) -> Tensor:

@@ -5,12 +5,12 @@ What is here was measured (docs/results.md); what was not is the field's common 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from gansmith import config
 from gansmith.config import Recipe
+from gansmith.engine.probe import Trial
 from gansmith.layout import Layout
 from gansmith.penalties import automatic_gamma
 
@@ -31,17 +31,6 @@ class Situation:
     samples: int  # to train on
     total_variance: float  # of the encoded data, summed over all its numbers
     device: str
-
-
-@dataclass(frozen=True)
-class Speed:
-    """What a probe of the machine found: how to do the arithmetic, and the samples a second it gives."""
-
-    precision: str
-    threads: int
-    workers: int
-    form: str
-    samples_per_second: float
 
 
 def resolve_game(recipe: Recipe, situation: Situation) -> Recipe:
@@ -75,30 +64,25 @@ def resolve_game(recipe: Recipe, situation: Situation) -> Recipe:
     return _fill(recipe, open_settings)
 
 
-def resolve_length(recipe: Recipe, situation: Situation, speed: Speed) -> Recipe:
+def resolve_length(recipe: Recipe, situation: Situation, trial: Trial, samples_per_second: float) -> Recipe:
     """Fill what the machine decides: precision, threads, processes, form of the penalty, and with its speed the length of the run."""
+    way = trial.way
     chosen: dict[str, Any] = {
         "machine.device": situation.device,
-        "machine.precision": speed.precision,
-        "machine.threads": speed.threads,
-        "machine.workers": speed.workers,
-        "penalty.form": speed.form,
+        "machine.precision": way.precision,
+        "machine.threads": way.threads,
+        "machine.workers": trial.workers,
+        "penalty.form": way.form,
     }
     if recipe.run.samples is None and recipe.run.minutes is None:
         enough = max(FEWEST_SAMPLES, SAMPLES_PER_NUMBER * situation.layout.size)
-        chosen["run.samples"] = _round(min(enough, MINUTES * 60 * speed.samples_per_second))
+        chosen["run.samples"] = _round(min(enough, MINUTES * 60 * samples_per_second))
     assert recipe.run.batch
     seconds = TICK_SECONDS if recipe.run.minutes is None else min(TICK_SECONDS, recipe.run.minutes * 60 / FEWEST_TICKS)
-    steps = int(seconds * speed.samples_per_second / recipe.run.batch)
+    steps = int(seconds * samples_per_second / recipe.run.batch)
     samples = recipe.run.samples or chosen.get("run.samples")
     chosen["run.tick"] = max(1, min(steps, samples // recipe.run.batch // FEWEST_TICKS) if samples else steps)
     return _fill(recipe, chosen)
-
-
-def resolve(recipe: Recipe, situation: Situation, probe: Callable[[Recipe], Speed]) -> Recipe:
-    """A copy in which every setting has a value; those that were set stay. `probe` is asked how fast the machine plays this game."""
-    game = resolve_game(recipe, situation)
-    return resolve_length(game, situation, probe(game))
 
 
 def _width(name: str, layout: Layout, cpu: bool) -> int:

@@ -94,7 +94,7 @@ def _walks(source: Generator, count: int, steps: int, label: list[str] | None, s
     return source.decode(torch.cat(walks), None if labels is None else np.repeat(labels, steps))
 
 
-def _write_archive(target: Path, chunks: list[Samples], grid: bool, columns: int) -> Path:
+def _write_archive(target: Path, chunks: list[Samples], grid: bool, columns: int) -> None:
     raw = np.concatenate([c.raw for c in chunks])
     arrays: dict[str, Any] = {"samples": raw}
     if chunks[0].labels is not None:
@@ -104,7 +104,6 @@ def _write_archive(target: Path, chunks: list[Samples], grid: bool, columns: int
         np.savez_compressed(file, **arrays)
     if grid:
         _save_picture(chunks[0], target.with_suffix(".png"), columns)
-    return target
 
 
 def _write_folder(
@@ -119,7 +118,7 @@ def _write_folder(
     columns: int,
     world: World,
     progress: Callable[[int, int], None],
-) -> Path:
+) -> None:
     """Write into a folder beside the target, which takes its place when all is there."""
     part = target.with_name(f".{target.name}.part")
     try:
@@ -151,7 +150,6 @@ def _write_folder(
         if isinstance(error, OSError):
             raise storage_error(error, target) from error
         raise
-    return target
 
 
 def _name(index: int, total: int, chunk: Samples, place: int) -> str:

@@ -36,7 +36,7 @@ from gansmith.engine.players import Players
 from gansmith.engine.steps import generate, logits_of
 from gansmith.engine.watch import Checkpoints, Log, Previews, TensorBoard
 from gansmith.errors import ConfigError, DataError, MissingExtra, RunError, nearest
-from gansmith.layout import Layout
+from gansmith.layout import Batch, Layout
 from gansmith.randomness import seed_of
 from gansmith.recipes import automatic
 from gansmith.runs import RunFolder, create, find, read_json, write_json, write_text
@@ -293,7 +293,7 @@ def _play(
         watch = _watchers(run, recipe, opened, parts, world, audience, position)
         counts = (players.generator.weights.numel(), players.discriminator.weights.numel())
         audience.started(Started(run, recipe, opened.collection, opened.layout, len(opened.members), counts, trials, position))
-    with asked_to_stop() as asked, threads(recipe.machine.threads or 1):
+    with asked_to_stop() as asked, probe.threads(recipe.machine.threads or 1):
         reached = play(players, feed, goal, plan, world, position, watch, asked)
     if not reached.finished:  # a stop was asked for, here or in another process
         raise KeyboardInterrupt
@@ -462,29 +462,26 @@ class Opened:
     def resolve(self, recipe: Recipe, parts: Parts, world: World) -> tuple[Recipe, float, list[probe.Trial]]:
         """The recipe with nothing left to choose, the samples a second it gives here, and what the probe of the machine found."""
         situation = automatic.Situation(self.layout, len(self.members), self.total_variance, world.device)
-        trials: list[probe.Trial] = []
+        game = automatic.resolve_game(recipe, situation)
+        check_parts(parts, self.layout, game.network.latent or 1)
 
-        def measure(game: Recipe) -> automatic.Speed:
-            def pair() -> tuple[nn.Module, nn.Module]:
-                # copies, for a forward pass may change what a module remembers, such as batch statistics
-                return (
-                    copy.deepcopy(parts.generator) if parts.generator else networks.generator(game.network, self.layout),
-                    copy.deepcopy(parts.discriminator) if parts.discriminator else networks.discriminator(game.network, self.layout),
-                )
-
-            check_parts(parts, self.layout, game.network.latent or 1)
-            alone = not any(parts.own.values()) and world.size == 1 and recipe.data.source != MEMORY
-            feeder = lambda count: self.feed(count, game.run.seed, World(device=world.device))(0)  # noqa: E731
-            with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(seed_of(game.run.seed, "weights"))
-                trials.extend(probe.probe(game, pair_of(game, parts), pair, feeder, self.spread, world.device, alone))
-            chosen = probe.best(trials)
-            return automatic.Speed(
-                chosen.way.precision, chosen.way.threads, chosen.workers, chosen.way.form, chosen.samples_per_second * world.size
+        def pair() -> tuple[nn.Module, nn.Module]:
+            # copies, for a forward pass may change what a module remembers, such as batch statistics
+            return (
+                copy.deepcopy(parts.generator) if parts.generator else networks.generator(game.network, self.layout),
+                copy.deepcopy(parts.discriminator) if parts.discriminator else networks.discriminator(game.network, self.layout),
             )
 
-        resolved = automatic.resolve(recipe, situation, measure)
-        return resolved, probe.best(trials).samples_per_second * world.size, trials
+        def batch(count: int) -> Batch:
+            return self.feed(count, game.run.seed, World(device=world.device))(0)
+
+        several = not any(parts.own.values()) and world.size == 1 and recipe.data.source != MEMORY
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed_of(game.run.seed, "weights"))
+            trials = probe.probe(game, pair_of(game, parts), pair, batch, self.spread, world.device, several)
+        chosen = probe.best(trials)
+        speed = chosen.samples_per_second * world.size
+        return automatic.resolve_length(game, situation, chosen, speed), speed, trials
 
     def preview_latents(self, recipe: Recipe, device: str) -> tuple[Tensor, Tensor | None]:
         """The latents of every preview, and conditions that go through the classes in turn."""
@@ -532,17 +529,6 @@ class Opened:
                 "system": platform.platform(),
             },
         }
-
-
-@contextmanager
-def threads(count: int) -> Iterator[None]:
-    """So many threads for torch in the block."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 @contextmanager
