@@ -69,4 +69,8 @@ def storage_error(error: OSError, path: object) -> StorageError:
         )
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return StorageError(f"No permission to write {path}. Choose a folder you may write to.")
+    if error.errno in (errno.EEXIST, errno.ENOTDIR):
+        return StorageError(
+            f"Could not write {path}: a file stands where a folder is wanted. Choose another folder, or move the file away."
+        )
     return StorageError(f"Could not write {path}: {error.strerror or error}.")
