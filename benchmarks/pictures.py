@@ -1,10 +1,10 @@
 """Train on the benchmark pictures with no setting but the time, and judge the samples: are they useful, do they look right?
 
-    python benchmarks/pictures.py DATA [DATA ...] --seeds 0 1 2 [--minutes M] [--data FOLDER] [--out benchmarks/results/pictures.jsonl]
+    python benchmarks/pictures.py DATA [DATA ...] --seeds 0 1 2 [--minutes M | --samples N] [--data FOLDER] [--out FILE]
 
 DATA is digits, mnist, fashion-mnist, cifar10, emoji or blood_cells, from the folder of benchmark data (--data, or $GANSMITH_DATA).
-One line is appended for each finished (data, seed); what is there already is not run again, and a run that was cut off is resumed.
-The table of all lines is printed at the end.
+A run bounded by --samples comes to the same end on a busy machine as on a quiet one. One line is appended for each finished (data,
+seed); what is there already is not run again, and a run that was cut off is resumed. The table of all lines is printed at the end.
 """
 
 from __future__ import annotations
@@ -148,13 +148,15 @@ def main() -> None:
     import torch
 
     import gansmith
-    from gansmith.config import parse_assignments
+    from gansmith.config import count, parse_assignments
     from gansmith.engine import checkpoint
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
-    parser.add_argument("--minutes", type=float)
+    bound = parser.add_mutually_exclusive_group()
+    bound.add_argument("--minutes", type=float)
+    bound.add_argument("--samples", type=lambda text: int(count(text)))
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("GANSMITH_DATA", "../shared/data")))
     parser.add_argument("--work", type=Path, default=Path("runs/benchmark"))
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/pictures.jsonl"))
@@ -164,21 +166,21 @@ def main() -> None:
     done = [json.loads(line) for line in words.out.read_text().splitlines()] if words.out.exists() else []
     for name in words.names:
         for seed in words.seeds:
-            minutes = words.minutes or MINUTES[name]
-            if any((d["data"], d["seed"], d["minutes"]) == (name, seed, minutes) for d in done):
+            minutes = None if words.samples else words.minutes or MINUTES[name]
+            length = f"{words.samples} samples" if words.samples else f"{minutes:g} min"
+            if any((d["data"], d["seed"], d["length"]) == (name, seed, length) for d in done):
                 continue
-            place = words.work / f"{name}-s{seed}-{minutes:g}min-1"
+            title = f"{name}-s{seed}-{length.replace(' ', '')}"
+            place = words.work / f"{title}-1"
             at, settings = source(name, words.data, words.work)
             if place.exists():
                 run = gansmith.Run(place) if checkpoint.newest(gansmith.Run(place).folder).finished else gansmith.train(resume=place)
             else:
                 settings |= parse_assignments(words.set)
-                run = gansmith.train(
-                    at, minutes=minutes, seed=seed, runs=words.work, name=f"{name}-s{seed}-{minutes:g}min", settings=settings
-                )
+                run = gansmith.train(at, minutes=minutes, samples=words.samples, seed=seed, runs=words.work, name=title, settings=settings)
             reached, r = checkpoint.newest(run.folder), run.recipe
             line = {
-                "data": name, "seed": seed, "minutes": minutes, "seconds": round(reached.seconds, 1), "seen": reached.step * r.run.batch,
+                "data": name, "seed": seed, "length": length, "seconds": round(reached.seconds, 1), "seen": reached.step * r.run.batch,
                 "network": f"{r.network.name} {r.network.width}", "batch": r.run.batch, "gamma": r.penalty.gamma,
                 "machine": f"{platform.machine()}, {r.machine.precision}, {r.machine.workers} x {r.machine.threads}",
                 "torch": torch.__version__, "penalty": r.penalty.form, **judge(name, run, words.data),
@@ -193,14 +195,14 @@ def main() -> None:
 def table(lines: list[dict[str, Any]]) -> None:
     """Median and range over seeds."""
     columns = ["seen", "useful", "useful_real", "mean", "deviation", "grid_peak", "black_fake", "black_real", "spread"]
-    print("| data | minutes | seeds | " + " | ".join(columns) + " |\n|" + " --- |" * (len(columns) + 3))
-    for key in dict.fromkeys((d["data"], d["minutes"]) for d in lines):
-        part = [d for d in lines if (d["data"], d["minutes"]) == key]
+    print("| data | length | seeds | " + " | ".join(columns) + " |\n|" + " --- |" * (len(columns) + 3))
+    for key in dict.fromkeys((d["data"], d["length"]) for d in lines):
+        part = [d for d in lines if (d["data"], d["length"]) == key]
         cells = []
         for column in columns:
             values = [d[column] for d in part if column in d]
             cells.append(f"{np.median(values):.4g} ({min(values):.4g} to {max(values):.4g})" if values else "")
-        print(f"| {key[0]} | {key[1]:g} | {len(part)} | " + " | ".join(cells) + " |")
+        print(f"| {key[0]} | {key[1]} | {len(part)} | " + " | ".join(cells) + " |")
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ FLOORS: list[set[str]] = [
     {"config", "randomness", "records", "runs"},
     {"layout", "latent"},
     {"losses", "penalties", "schedules", "ema", "augment", "data", "metrics", "health"},
-    {"networks"},
+    {"networks", "features", "downstream"},
     {"engine", "domains"},
     {"recipes", "pages", "artefact"},
     {"verbs"},

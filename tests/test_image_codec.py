@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from gansmith.domains.image import IMAGE, ImageCodec
+from gansmith.domains.image import IMAGE, ImageCodec, collect
 from gansmith.domains.image.facts import span_of
 from gansmith.errors import DataError
 from gansmith.layout import Block, Layout
@@ -89,7 +89,16 @@ def test_a_wrong_shape_is_told() -> None:
         ("float32", 0, 250, (0, 255)),
         ("float32", -3, 7, (-3, 7)),
         ("float32", 2, 2, (1.5, 2.5)),
+        ("float32", 0, 1e-45, (-0.5, 0.5)),
     ],
 )
 def test_the_range_follows_the_rule(dtype: str, lo: float, hi: float, span: tuple[float, float]) -> None:
     assert span_of(np.dtype(dtype), lo, hi) == span
+
+
+def test_the_layout_carries_centre_and_spread_of_the_pictures() -> None:
+    raw = np.random.default_rng(0).integers(90, 140, (40, 6, 5, 3), dtype=np.uint8) + np.array([0, 20, 60], np.uint8)
+    codec = ImageCodec.fit(collect(raw))
+    (pixels,), x = codec.layout.blocks, codec.encode(torch.from_numpy(raw))
+    assert pixels.centre == pytest.approx(x.mean().item(), rel=1e-5)
+    assert pixels.spread == pytest.approx(x.std(correction=0).item(), rel=1e-5)

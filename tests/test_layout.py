@@ -16,7 +16,14 @@ from gansmith.layout import Block, Layout
 layouts = st.builds(
     Layout,
     st.lists(
-        st.builds(Block, st.text(min_size=1), st.integers(1, 9), st.sampled_from(["bounded", "real", "onehot"])),
+        st.builds(
+            Block,
+            st.text(min_size=1),
+            st.integers(1, 9),
+            st.sampled_from(["bounded", "real", "onehot"]),
+            st.floats(-1, 1),
+            st.floats(1e-4, 9),
+        ),
         min_size=1,
         unique_by=lambda b: b.name,
     ).map(tuple),
@@ -45,8 +52,8 @@ def test_geometry_is_the_number_of_position_axes() -> None:
 
 def test_a_layout_written_without_a_condition_has_none() -> None:
     values = Layout((Block("x", 1, "real"),)).to_dict()
-    del values["condition"]
-    assert Layout.from_dict(values).condition == 0
+    del values["condition"], values["blocks"][0]["centre"], values["blocks"][0]["spread"]
+    assert Layout.from_dict(values) == Layout((Block("x", 1, "real"),))
 
 
 def test_check_gives_a_right_batch_back_and_says_what_is_wrong_with_another() -> None:
@@ -63,6 +70,8 @@ def test_check_gives_a_right_batch_back_and_says_what_is_wrong_with_another() ->
     ("make", "words"),
     [
         (lambda: Block("x", 0, "real"), "at least 1"),
+        (lambda: Block("x", 1, "real", spread=0.0), "one above 0"),
+        (lambda: Block("x", 1, "real", centre=float("nan")), "it needs a number"),
         (lambda: Block("x", 1, "discrete"), "bounded, real and onehot"),  # type: ignore[arg-type]
         (lambda: Layout(()), "at least one block"),
         (lambda: Layout((Block("x", 1, "real"),), (2, 2, 2)), "at most two"),

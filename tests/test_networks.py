@@ -17,7 +17,7 @@ from gansmith.errors import ConfigError
 from gansmith.layout import Block, Layout
 from gansmith.networks import NETWORKS, discriminator, generator, light, pair, residual
 from gansmith.networks.grid import SMALLEST, convolution, grids
-from gansmith.networks.heads import Output, Projection, bounded, with_condition
+from gansmith.networks.heads import Input, Output, Projection, bounded, with_condition
 from gansmith.networks.inspect import multiply_adds, parameters
 from gansmith.penalties import slope_exact
 
@@ -190,7 +190,9 @@ def test_a_convolutional_pair_for_a_row_is_refused_with_the_mend() -> None:
         (0.3, -1.0, -1.0),
         (1.0, -1.0, -1.0),  # on the edge it is still inside
         (-1.0, 1.0, 1.0),
-        (2.0, 1.0, 1.0),  # a descent step leads back inside
+        (1.05, -1.0, -1.0),  # and within the slack
+        (-1.05, 1.0, 1.0),
+        (2.0, 1.0, 1.0),  # a descent step leads back
         (2.0, -1.0, 0.0),  # and here further out
         (-2.0, -1.0, -1.0),
         (-2.0, 1.0, 0.0),
@@ -218,6 +220,32 @@ def test_soften_leaves_a_plane_and_takes_a_grid_away(shape: tuple[int, ...]) -> 
     flat, grid = torch.full(shape, 0.7), (torch.arange(shape[-1]) % 2 * 2.0 - 1.0).expand(shape)
     torch.testing.assert_close(light.soften(flat), flat)
     torch.testing.assert_close(light.soften(grid)[..., 1:-1], torch.zeros(shape)[..., 1:-1])
+
+
+@members
+def test_centre_and_spread_of_the_data_change_nothing_of_the_game(name: str, positions: tuple[int, ...], condition: int) -> None:
+    plain = layout_of(positions, condition, "real")
+    moved = Layout((Block("x", 2, "real", centre=0.4, spread=0.125),), positions, condition)
+    (g, d), (g_moved, d_moved) = made(name, plain), made(name, moved)
+    z, c = torch.randn(BATCH, LATENT), condition_of(plain)
+    x = g(z, c)
+    torch.testing.assert_close(g_moved(z, c), 0.4 + 0.125 * x)
+    torch.testing.assert_close(d_moved(0.4 + 0.125 * x, c), d(x, c), rtol=1e-4, atol=1e-4)
+    for network, other, taken, taken_moved in ((g, g_moved, z, z), (d, d_moved, x.detach(), 0.4 + 0.125 * x.detach())):
+        one, two = network(taken, c).sum(), other(taken_moved, c).sum() / (0.125 if network is g else 1.0)
+        for (n, p), q in zip(network.named_parameters(), other.parameters(), strict=True):
+            a, b = torch.autograd.grad(one, p, retain_graph=True)[0], torch.autograd.grad(two, q, retain_graph=True)[0]
+            torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-3, msg=n)
+
+
+def test_each_block_has_its_own_centre_and_spread() -> None:
+    layout = Layout((Block("a", 2, "bounded", 0.5, 0.25), Block("b", 1, "real", -3.0, 2.0), Block("c", 2, "onehot")), (4,))
+    x = torch.rand(3, 5, 4)
+    wanted = torch.cat(((x[:, :2] - 0.5) / 0.25, (x[:, 2:3] + 3) / 2, x[:, 3:]), 1)
+    torch.testing.assert_close(Input(layout)(x), wanted)
+    back = Output(layout)(wanted)
+    torch.testing.assert_close(back[:, :3], x[:, :3])
+    assert Output(layout)(torch.full((1, 5, 4), 9.0))[:, :2].max() == 1.0
 
 
 def test_output_of_one_block_is_that_of_many() -> None:

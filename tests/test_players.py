@@ -90,6 +90,7 @@ def test_a_state_carried_to_a_new_player_goes_on_as_if_nothing_had_happened() ->
     train(cut, range(3))
     state = {k: v.clone() for k, v in cut.state().items()}
     other = Player(odd(seed=1), "generator")
+    other.network.frozen.data.fill_(9.0)  # type: ignore[union-attr, operator]
     train(other, range(2))
     other.load(state)
     train(other, range(3, 6))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal, NamedTuple
 
 from torch import Tensor
@@ -24,17 +24,22 @@ class Block:
     """A run of channels that mean one thing.
 
     `bounded` values lie in [-1, 1]; `real` values are standardised and unbounded; `onehot` channels are one choice of `size`.
+    `centre` and `spread` are mean and standard deviation of the block's values: what a network takes and gives counts in them.
     """
 
     name: str
     size: int
     kind: Kind
+    centre: float = 0.0
+    spread: float = 1.0
 
     def __post_init__(self) -> None:
         if self.size < 1:
             raise ConfigError(f"block {self.name!r} has {self.size} channels; it needs at least 1.")
         if self.kind not in ("bounded", "real", "onehot"):
             raise ConfigError(f"block {self.name!r} has kind {self.kind!r}; kinds are bounded, real and onehot.")
+        if not (math.isfinite(self.centre) and 0.0 < self.spread < math.inf):
+            raise ConfigError(f"block {self.name!r} has centre {self.centre} and spread {self.spread}; it needs a number, and one above 0.")
 
 
 @dataclass(frozen=True)
@@ -92,7 +97,7 @@ class Layout:
     def to_dict(self) -> dict[str, Any]:
         """As plain, JSON-able values."""
         return {
-            "blocks": [{"name": b.name, "size": b.size, "kind": b.kind} for b in self.blocks],
+            "blocks": [asdict(b) for b in self.blocks],
             "positions": list(self.positions),
             "condition": self.condition,
         }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 Severity = Literal["note", "warning", "severe"]
 
@@ -22,3 +22,144 @@ class Finding:
     def to_dict(self) -> dict[str, Any]:
         """As plain, JSON-able values."""
         return {**asdict(self), "evidence": dict(self.evidence)}
+
+
+Word = Literal["faithful", "diverse", "original", "useful"]
+Answer = Literal["yes", "partly", "no", "unknown"]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+    def __post_init__(self) -> None:
+        if not self.low <= self.value <= self.high:
+            raise ValueError(f"an interval of {self.low} to {self.high} does not hold its value {self.value}")
+
+    @property
+    def excludes_zero(self) -> bool:
+        return self.low > 0 or self.high < 0
+
+
+@dataclass(frozen=True)
+class Score:
+    """One metric of one set of samples, with the same metric on sets whose answer is known.
+
+    floor    real samples held out of training, as good as samples can be
+    copy     samples of the training set itself: perfect, and not original
+    noise    samples without structure
+    reliable whether the controls came out in the order they must; a score that is not decides nothing
+    """
+
+    metric: str  # "frechet distance", "precision", ...
+    word: Word  # the question it helps to answer
+    better: Literal["lower", "higher"]
+    estimate: Estimate
+    floor: float | None = None
+    copy: float | None = None
+    noise: float | None = None
+    reliable: bool = True
+    note: str = ""  # one sentence, where something must be known to read it
+    label: str | None = None  # the class it is of; None: all
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The answer to one of the four questions, in words that the numbers force."""
+
+    word: Word
+    answer: Answer
+    sentence: str
+    because: tuple[str, ...] = ()  # the metrics that decided
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Everything one `evaluate` found. Two are set side by side only where their conditions agree."""
+
+    when: str  # ISO 8601, UTC
+    command: str  # makes it again
+    subject: str  # the run, export, folder or array that was judged
+    conditions: Mapping[str, Any]  # extractor and its weights, input, counts on each side, split, seed, step of the run
+    scores: tuple[Score, ...]
+    verdicts: tuple[Verdict, ...]
+    warnings: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain, JSON-able values."""
+        return {**asdict(self), "conditions": dict(self.conditions)}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """What `to_dict` told of."""
+        scores = (Score(**{**s, "estimate": Estimate(**s["estimate"])}) for s in values["scores"])
+        verdicts = (Verdict(**{**v, "because": tuple(v["because"])}) for v in values["verdicts"])
+        return cls(**{**values, "scores": tuple(scores), "verdicts": tuple(verdicts), "warnings": tuple(values["warnings"])})
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One way to make a training set, and how a model did that learned from it, for each seed."""
+
+    name: str  # "real", "synthetic", "real + synthetic", "real + classical", "real + classical + synthetic", "real repeated"
+    samples: int  # different samples in its training set
+    scores: tuple[float, ...]  # one for each seed, on real samples held out of everything
+    recall: Mapping[str, float] = field(default_factory=dict)  # of each class, mean over seeds
+    failed: str = ""  # why there are no scores
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Paired difference of two arms over the same seeds."""
+
+    arm: str
+    against: str
+    estimate: Estimate
+
+
+@dataclass(frozen=True)
+class Setting:
+    """All arms under one condition: so many real samples a class, so many synthetic ones for each real one."""
+
+    title: str  # "30 a class, 5 synthetic for each real one"
+    per_class: int | None  # None: all there are
+    ratio: float
+    arms: tuple[Arm, ...]
+    differences: tuple[Difference, ...]
+    answer: Literal["helps", "no measurable effect", "harms"]
+    sentence: str  # "helps: +1.8 points (0.9 to 2.6) over real + classical"
+    rare: str | None = None  # the class that was made rare, in the imbalance case
+
+
+@dataclass(frozen=True)
+class Proof:
+    """Everything one `prove` found."""
+
+    when: str
+    command: str
+    subject: str
+    conditions: Mapping[str, Any]  # model, budget in steps and batch, seeds, test samples, measure
+    settings: tuple[Setting, ...]
+    verdict: Verdict  # of the word useful
+    warnings: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain, JSON-able values."""
+        return {**asdict(self), "conditions": dict(self.conditions)}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """What `to_dict` told of."""
+
+        def setting(s: Mapping[str, Any]) -> Setting:
+            arms = tuple(Arm(**{**a, "scores": tuple(a["scores"])}) for a in s["arms"])
+            differences = tuple(Difference(**{**d, "estimate": Estimate(**d["estimate"])}) for d in s["differences"])
+            return Setting(**{**s, "arms": arms, "differences": differences})
+
+        verdict = Verdict(**{**values["verdict"], "because": tuple(values["verdict"]["because"])})
+        settings = tuple(setting(s) for s in values["settings"])
+        return cls(**{**values, "settings": settings, "verdict": verdict, "warnings": tuple(values["warnings"])})

@@ -107,6 +107,22 @@ class RunFolder:
         return self.path / "generator"
 
     @property
+    def scores(self) -> Path:
+        return self.path / "scores.json"
+
+    @property
+    def proof(self) -> Path:
+        return self.path / "proof.json"
+
+    @property
+    def closest(self) -> Path:
+        return self.path / "closest.png"
+
+    @property
+    def report(self) -> Path:
+        return self.path / "report.html"
+
+    @property
     def workers_log(self) -> Path:
         return self.path / "workers.log"
 

@@ -65,15 +65,21 @@ class Player:
         """Everything that a later step depends on, as named tensors."""
         found = {"weights": self.weights}
         found.update({f"optimiser.{k}": v for k, v in self.adam.state().items()})
-        found.update({f"buffer.{n}": b for n, b in self.network.named_buffers()})
+        found.update(self._fixed())
         return found
 
     def load(self, state: dict[str, Tensor]) -> None:
         """Take over what `state` gave."""
         self.weights.copy_(state["weights"])
         self.adam.load({k.removeprefix("optimiser."): v for k, v in state.items() if k.startswith("optimiser.")})
-        for name, buffer in self.network.named_buffers():
-            buffer.copy_(state[f"buffer.{name}"])
+        for name, tensor in self._fixed().items():
+            tensor.copy_(state[name])
+
+    def _fixed(self) -> dict[str, Tensor]:
+        """What no gradient moves: buffers, and parameters that a user has frozen."""
+        found: dict[str, Tensor] = {f"buffer.{n}": b for n, b in self.network.named_buffers()}
+        found.update({f"frozen.{n}": p.data for n, p in self.network.named_parameters() if not p.requires_grad})
+        return found
 
 
 def _like(flat: Tensor, parameter: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from gansmith.layout import Layout
-from gansmith.networks.heads import Output, Projection, act, init, with_condition
+from gansmith.networks.heads import Input, Output, Projection, act, init, with_condition
 
 
 class DenseGenerator(nn.Module):
@@ -32,11 +32,12 @@ class DenseDiscriminator(nn.Module):
     def __init__(self, layout: Layout, widths: tuple[int, ...]) -> None:
         super().__init__()
         sizes = (layout.size, *widths)
+        self.input = Input(layout)
         self.layers = nn.ModuleList(init(nn.Linear(a, b)) for a, b in zip(sizes, widths, strict=False))
         self.logit = Projection(sizes[-1], layout.condition)
 
     def forward(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
-        h = x.flatten(1)
+        h = self.input(x).flatten(1)
         for layer in self.layers:
             h = act(layer(h))
         return self.logit(h, condition)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gansmith.layout import Layout
+from gansmith.layout import Block, Layout
 
 SLOPE = 0.2  # of the leaky rectifier
 GAIN = (2.0 / (1.0 + SLOPE**2)) ** 0.5  # keeps the variance through it
@@ -61,8 +60,11 @@ class Projection(nn.Module):
             return logit
 
 
+SLACK = 0.25  # how far beyond [-1, 1] a number may be driven: black that is meant stays black when the next sample moves it a little
+
+
 class _Inward(torch.autograd.Function):
-    """Clamp to [-1, 1] whose gradient still passes where a step against it would lead back inside."""
+    """Clamp to [-1, 1] whose gradient still passes up to SLACK outside, and beyond where a step against it would lead back."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
@@ -72,32 +74,54 @@ class _Inward(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> Tensor:
         (x,), (grad,) = ctx.saved_tensors, grads
-        outward = ((x > 1.0) & (grad < 0.0)) | ((x < -1.0) & (grad > 0.0))
+        outward = ((x > 1.0 + SLACK) & (grad < 0.0)) | ((x < -1.0 - SLACK) & (grad > 0.0))
         return grad.masked_fill(outward, 0.0)
 
 
 def bounded(x: Tensor) -> Tensor:
     """x clamped to [-1, 1]: black can be black, which tanh never gives.
 
-    Outside, a gradient passes whole where a descent step leads back inside, and not at all where it leads further out. So a generator that
+    Beyond a slack, a gradient passes whole where a descent step leads back, and not at all where it leads further out. So a generator that
     a bad step drove far out comes back; one that ends in a tanh was seen to stay white for good, its gradient zero to the last bit.
+    Without the slack, black would be held at the very edge, and a part of what is meant to be black a shade above it.
     """
     found: Tensor = _Inward.apply(x)  # type: ignore[no-untyped-call]
     return found
 
 
-class Output(nn.Module):
-    """Brings raw channels [B, C, *P] into the range of each block: bounded clamped, real as it is, onehot a softmax."""
+class _Blocks(nn.Module):
+    """Each block of x [B, C, *P] by itself, in fp32."""
 
     def __init__(self, layout: Layout) -> None:
         super().__init__()
-        self.parts = [(layout.slices()[b.name], b.kind) for b in layout.blocks]
+        self.parts = list(zip(layout.slices().values(), layout.blocks, strict=True))
 
     def forward(self, x: Tensor) -> Tensor:
         x = x.float()
         if len(self.parts) == 1:
-            return _SHAPES[self.parts[0][1]](x)
-        return torch.cat([_SHAPES[kind](x[:, where]) for where, kind in self.parts], 1)
+            return self.part(x, self.parts[0][1])
+        return torch.cat([self.part(x[:, where], block) for where, block in self.parts], 1)
+
+    def part(self, x: Tensor, block: Block) -> Tensor:
+        raise NotImplementedError
 
 
-_SHAPES: dict[str, Callable[[Tensor], Tensor]] = {"bounded": bounded, "real": lambda x: x, "onehot": lambda x: x.softmax(1)}
+class Input(_Blocks):
+    """Samples [B, C, *P] as deviations from the centre of each block, in its spread.
+
+    A step of Adam has one length whatever the data, so a critic of pictures of low contrast would learn slowly and its generator
+    overshoot. With this and `Output`, which undoes it, the rates mean the same for all data, as the penalty's weight does.
+    """
+
+    def part(self, x: Tensor, block: Block) -> Tensor:
+        return x if (block.centre, block.spread) == (0.0, 1.0) else (x - block.centre) / block.spread
+
+
+class Output(_Blocks):
+    """Raw channels [B, C, *P], in the spread of each block, to its values: bounded clamped, real as it is, onehot a softmax."""
+
+    def part(self, x: Tensor, block: Block) -> Tensor:
+        if block.kind == "onehot":
+            return x.softmax(1)
+        x = x if (block.centre, block.spread) == (0.0, 1.0) else x * block.spread + block.centre
+        return bounded(x) if block.kind == "bounded" else x

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from gansmith.layout import Layout
 from gansmith.networks.grid import channels_last, convolution, grids
-from gansmith.networks.heads import Output, Projection, act, init, with_condition
+from gansmith.networks.heads import Input, Output, Projection, act, init, with_condition
 
 PATCH = 2  # side of the patch that is folded into channels and unfolded from them
 SMALL = 32  # longest side for which that holds; above it the discriminator folds patches of twice the side
@@ -145,6 +145,7 @@ class LightDiscriminator(nn.Module):
         super().__init__()
         dims = len(layout.positions)
         self.side = side(layout.positions)
+        self.input = Input(layout)
         grids, widths = zip(*stages(layout.positions, width), strict=True)  # fine to coarse
         self.start = convolution(layout.channels * self.side**dims, widths[0], dims)
         self.blocks = nn.ModuleList(Residual(w, dims) for w in widths)
@@ -155,7 +156,7 @@ class LightDiscriminator(nn.Module):
         channels_last(self)
 
     def forward(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
-        h = self.blocks[0](self.start(fold(x, self.side)))
+        h = self.blocks[0](self.start(fold(self.input(x), self.side)))
         for down, block in zip(self.downs, self.blocks[1:], strict=True):
             h = block(down(halve(act(h))))
         return self.logit(act(self.gather(act(h).flatten(1))), condition)

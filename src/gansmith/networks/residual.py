@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from gansmith.errors import ConfigError
 from gansmith.layout import Layout
 from gansmith.networks.grid import convolution, grids
-from gansmith.networks.heads import GAIN, Output, Projection, act, init, with_condition
+from gansmith.networks.heads import GAIN, Input, Output, Projection, act, init, with_condition
 
 GROUP = 16  # channels of a group of the 3x3 convolution
 EXPANSION = 2  # channels of a block's inside, in channels of its stage
@@ -108,6 +108,7 @@ class ResidualDiscriminator(nn.Module):
     def __init__(self, layout: Layout, widths: Sequence[int], blocks: int = BLOCKS) -> None:
         super().__init__()
         dims, fine, coarsest = len(layout.positions), _checked(layout, widths), grids(layout.positions)[-1]
+        self.input = Input(layout)
         self.start = convolution(layout.channels, fine[0], dims, kernel=1, gain=1.0)
         self.stages = nn.ModuleList(_stage(w, dims, blocks, len(fine)) for w in fine)
         self.changes = nn.ModuleList(_change(a, b, dims) for a, b in pairwise(fine))
@@ -115,7 +116,7 @@ class ResidualDiscriminator(nn.Module):
         self.logit = Projection(fine[-1], layout.condition)
 
     def forward(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
-        h = self.stages[0](self.start(x))
+        h = self.stages[0](self.start(self.input(x)))
         for change, stage in zip(self.changes, self.stages[1:], strict=True):
             h = stage(change(shrink(h)))
         h = (h * self.basis.to(h.dtype)).flatten(2).sum(2)  # a depthwise convolution as large as the grid, [B, W]

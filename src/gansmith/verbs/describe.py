@@ -13,7 +13,9 @@ from gansmith import config
 from gansmith.config import Recipe
 from gansmith.engine.distribute import World
 from gansmith.records import Finding
-from gansmith.verbs.train import Opened, Parts, automatic_device, parameter_counts
+from gansmith.verbs.opened import Opened
+from gansmith.verbs.parts import Parts, parameter_counts
+from gansmith.verbs.train import automatic_device
 
 
 @dataclass(frozen=True)

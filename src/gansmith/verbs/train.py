@@ -2,64 +2,38 @@
 
 from __future__ import annotations
 
-import copy
-import inspect
-import os
-import platform
 import shutil
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from gansmith import artefact, config, domains, latent, losses, networks
+from gansmith import artefact, config, losses
 from gansmith.config import Recipe
-from gansmith.data.order import Feed
-from gansmith.data.split import held_out
 from gansmith.data.store import Collection
-from gansmith.domains.domain import Codec, Domain
-from gansmith.domains.image import collect
 from gansmith.engine import checkpoint, distribute, probe
 from gansmith.engine.checkpoint import Position
 from gansmith.engine.distribute import World
 from gansmith.engine.loop import Tick, Watcher, play
 from gansmith.engine.plan import Plan
 from gansmith.engine.players import Players
-from gansmith.engine.steps import generate, logits_of
 from gansmith.engine.watch import Checkpoints, Log, Previews, TensorBoard
-from gansmith.errors import ConfigError, DataError, MissingExtra, RunError, nearest
-from gansmith.layout import Batch, Layout
-from gansmith.randomness import seed_of
-from gansmith.recipes import automatic
+from gansmith.errors import ConfigError, DataError, MissingExtra, RunError
+from gansmith.layout import Layout
 from gansmith.runs import RunFolder, create, find, read_json, write_json, write_text
+from gansmith.verbs.opened import MEMORY, Opened
+from gansmith.verbs.parts import Parts, build_players, pair_of
 from gansmith.verbs.run import Run
 
-MEMORY = "memory:"  # the source of data that were passed from Python
 HANDS = ("machine.device", "machine.threads", "machine.workers")  # who does the work, not what is drawn: a resume may change them
 NAMES = ("digits",)  # of data sets that are taken before a path of that name
-PREVIEW = 64  # samples in a preview
-LARGEST = {"cpu": 64, "mps": 128, "cuda": 256}  # side of pictures that an automatic size does not exceed
-
-
-@dataclass(frozen=True)
-class Parts:
-    """What a user may bring instead of naming it in the recipe."""
-
-    generator: nn.Module | None = None
-    discriminator: nn.Module | None = None
-    loss: losses.LossPair | None = None
-
-    @property
-    def own(self) -> dict[str, bool]:
-        return {"generator": self.generator is not None, "discriminator": self.discriminator is not None, "loss": self.loss is not None}
 
 
 @dataclass(frozen=True)
@@ -317,218 +291,6 @@ def _watchers(
     found.append(Checkpoints(run, recipe.run.checkpoint_seconds, recipe.run.keep, export))
     found.append(lambda tick, players: audience.tick(tick))
     return found
-
-
-def build_players(recipe: Recipe, layout: Layout, parts: Parts, device: str) -> Players:
-    """Both networks with first weights fixed by the seed, the user's own where brought, on the device."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed_of(recipe.run.seed, "weights"))
-        generator = parts.generator or networks.generator(recipe.network, layout)
-        discriminator = parts.discriminator or networks.discriminator(recipe.network, layout)
-    players = Players(generator.to(device), discriminator.to(device))
-    if recipe.machine.compile:
-        players.generator.network.compile()  # in place, so that the names in its state_dict stay
-        players.discriminator.network.compile()
-    return players
-
-
-def check_parts(parts: Parts, layout: Layout, latents: int) -> None:
-    """ConfigError where a module that was brought does not fit these data: tried on two samples."""
-    condition = nn.functional.one_hot(torch.zeros(2, dtype=torch.int64), layout.condition).float() if layout.condition else None
-    shape = ", ".join(str(n) for n in layout.shape)
-    if parts.generator is not None:
-        x = _try(
-            "generator", parts.generator, generate, torch.zeros(2, latents), condition, f"latents [B, {latents}] (network.latent={latents})"
-        )
-        if tuple(x.shape) != (2, *layout.shape):
-            raise ConfigError(f"the generator gives {tuple(x.shape)} for 2 latents; samples of this data are [B, {shape}].")
-    if parts.discriminator is not None:
-        logits = _try("discriminator", parts.discriminator, logits_of, torch.zeros(2, *layout.shape), condition, f"samples [B, {shape}]")
-        if tuple(logits.shape) != (2,):
-            raise ConfigError(f"the discriminator gives {logits.numel() // 2} numbers for each sample; one logit is wanted, [B] or [B, 1].")
-
-
-def _try(
-    name: str,
-    module: nn.Module,
-    call: Callable[[nn.Module, Tensor, Tensor | None], Tensor],
-    x: Tensor,
-    condition: Tensor | None,
-    given: str,
-) -> Tensor:
-    if condition is not None and not _takes_two(module):
-        raise ConfigError(
-            f"these data have {condition.shape[1]} classes, and the forward of the {name} takes no condition. Let it take a one-hot "
-            f"[B, {condition.shape[1]}] as its second argument, or leave the labels aside with data.labels=none."
-        )
-    try:
-        with torch.no_grad():
-            return call(copy.deepcopy(module).eval().cpu(), x, condition)
-    except Exception as error:  # whatever a user's module raises
-        also = f" and a condition [B, {condition.shape[1]}]" if condition is not None else ""
-        raise ConfigError(f"the {name} cannot take {given}{also}: {type(error).__name__}: {str(error).splitlines()[0]}") from error
-
-
-def _takes_two(module: nn.Module) -> bool:
-    """Whether a module's forward can be called with two arguments."""
-    try:
-        inspect.signature(module.forward).bind(None, None)
-    except TypeError:
-        return False
-    except ValueError:  # a forward whose signature cannot be known
-        return True
-    return True
-
-
-def parameter_counts(recipe: Recipe, layout: Layout) -> tuple[int, int]:
-    """Numbers to learn in the recipe's generator and discriminator."""
-    with torch.device("meta"):
-        pair = networks.generator(recipe.network, layout), networks.discriminator(recipe.network, layout)
-    generator, discriminator = (sum(p.numel() for p in n.parameters()) for n in pair)
-    return generator, discriminator
-
-
-def pair_of(recipe: Recipe, parts: Parts) -> losses.LossPair:
-    """The pair of losses brought or named. ConfigError for an unknown name."""
-    if parts.loss is not None:
-        return parts.loss
-    if recipe.loss.name not in losses.LOSSES:
-        raise ConfigError(f"there is no loss {recipe.loss.name!r}; {nearest(recipe.loss.name, losses.LOSSES)}")
-    return losses.LOSSES[recipe.loss.name]
-
-
-@dataclass(frozen=True)
-class Opened:
-    """Data opened for training: what they are, how they are encoded, which of them may be trained on."""
-
-    domain: Domain
-    collection: Collection
-    codec: Codec
-    held: np.ndarray  # [N] mask of the held-out part
-
-    @classmethod
-    def of(cls, recipe: Recipe, data: Any, device: str, opening: Callable[[int, int], None] = lambda done, all: None) -> Opened:
-        """Open the recipe's source, or `data` brought from Python. DataError where that cannot be done."""
-        largest = LARGEST.get(device.partition(":")[0], 64)
-        if data is not None:
-            domain, collection = domains.by_name("image"), collect(data, recipe.data, largest, progress=opening)
-        else:
-            domain = domains.of(recipe.data.source, recipe.data.domain)
-            collection = domain.open(recipe.data.source, recipe.data, largest, opening)
-        held = held_out(collection.digests, recipe.data.held_out, recipe.run.seed, collection.labels)
-        if (~held).sum() < 2:
-            raise DataError(f"{int((~held).sum())} sample is left to train on; a game needs at least 2. Add data, or lower data.held_out.")
-        return cls(domain, collection, domain.fit(collection), held)
-
-    @property
-    def layout(self) -> Layout:
-        return self.codec.layout
-
-    @property
-    def members(self) -> np.ndarray:
-        return np.flatnonzero(~self.held)
-
-    @property
-    def total_variance(self) -> float:
-        return float(self.collection.facts["total_variance"])
-
-    @property
-    def spread(self) -> float:
-        """Standard deviation of one number of the encoded data, over samples."""
-        return max((self.total_variance / self.layout.size) ** 0.5, 1e-6)
-
-    @property
-    def fingerprint(self) -> str:
-        return str(self.collection.facts["fingerprint"])
-
-    def name(self, recipe: Recipe) -> str:
-        """What a run on these data is called unless the user names it."""
-        return Path(recipe.data.source.rstrip("/")).name.split(".")[0].replace(":", "-") or "run"
-
-    def feed(self, batch: int, seed: int, world: World) -> Feed:
-        return Feed(
-            self.collection.raw,
-            self.codec.encode,
-            members=self.members,
-            labels=self.collection.labels,
-            condition=self.layout.condition,
-            batch=batch,
-            seed=seed,
-            rank=world.rank,
-            size=world.size,
-            device=world.device,
-        )
-
-    def resolve(self, recipe: Recipe, parts: Parts, world: World) -> tuple[Recipe, float, list[probe.Trial]]:
-        """The recipe with nothing left to choose, the samples a second it gives here, and what the probe of the machine found."""
-        situation = automatic.Situation(self.layout, len(self.members), self.total_variance, world.device)
-        game = automatic.resolve_game(recipe, situation)
-        check_parts(parts, self.layout, game.network.latent or 1)
-
-        def pair() -> tuple[nn.Module, nn.Module]:
-            # copies, for a forward pass may change what a module remembers, such as batch statistics
-            return (
-                copy.deepcopy(parts.generator) if parts.generator else networks.generator(game.network, self.layout),
-                copy.deepcopy(parts.discriminator) if parts.discriminator else networks.discriminator(game.network, self.layout),
-            )
-
-        def batch(count: int) -> Batch:
-            return self.feed(count, game.run.seed, World(device=world.device))(0)
-
-        several = not any(parts.own.values()) and world.size == 1 and recipe.data.source != MEMORY
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed_of(game.run.seed, "weights"))
-            trials = probe.probe(game, pair_of(game, parts), pair, batch, self.spread, world.device, several)
-        chosen = probe.best(trials)
-        speed = chosen.samples_per_second * world.size
-        return automatic.resolve_length(game, situation, chosen, speed), speed, trials
-
-    def preview_latents(self, recipe: Recipe, device: str) -> tuple[Tensor, Tensor | None]:
-        """The latents of every preview, and conditions that go through the classes in turn."""
-        assert recipe.network.latent
-        latents = latent.draw(recipe.run.seed, "preview", 0, PREVIEW, recipe.network.latent).to(device)
-        if not self.layout.condition:
-            return latents, None
-        turn = torch.arange(PREVIEW) % self.layout.condition
-        return latents, nn.functional.one_hot(turn, self.layout.condition).float().to(device)
-
-    def card(self, recipe: Recipe, parts: Parts) -> artefact.Card:
-        shares: tuple[float, ...] = ()
-        if self.collection.labels is not None:
-            counts = np.bincount(self.collection.labels[self.members], minlength=self.layout.condition)
-            shares = tuple((counts / counts.sum()).tolist())
-        return artefact.Card(recipe.network, self.layout, self.domain.name, self.collection.classes, shares, parts.generator is not None)
-
-    def facts(self, recipe: Recipe, parts: Parts, trials: Sequence[probe.Trial] = ()) -> dict[str, Any]:
-        """data.json: what was trained on, what was kept out, what was noticed, and on which machine."""
-        return {
-            "fingerprint": self.fingerprint,
-            "source": recipe.data.source,
-            "domain": self.domain.name,
-            "count": len(self.collection),
-            "training": len(self.members),
-            "split": {
-                "rule": "by content hash, so equal samples fall on the same side",
-                "share": recipe.data.held_out,
-                "seed": recipe.run.seed,
-                "held_out": np.flatnonzero(self.held).tolist(),
-            },
-            "layout": self.layout.to_dict(),
-            "classes": list(self.collection.classes),
-            "facts": dict(self.collection.facts),
-            "findings": [f.to_dict() for f in self.collection.findings],
-            "own": parts.own,
-            "probe": [
-                {**asdict(t.way), "workers": t.workers, "samples_per_second": round(t.samples_per_second), "cosine": t.cosine}
-                for t in trials
-            ],
-            "machine": {
-                "torch": torch.__version__,
-                "python": platform.python_version(),
-                "cores": os.cpu_count(),
-                "system": platform.platform(),
-            },
-        }
 
 
 @contextmanager

@@ -13,6 +13,8 @@ from gansmith.data.store import Collection
 from gansmith.errors import DataError
 from gansmith.layout import Block, Layout
 
+LEAST = 1e-4  # spread of pictures whose values go from -1 to 1, a 16-bit step or three: pictures of one colour have none
+
 
 class ImageCodec:
     """raw [B, H, W, C] of `dtype`, values in lo..hi <-> x [B, C, H, W] float32 in [-1, 1]."""
@@ -29,7 +31,10 @@ class ImageCodec:
         """The codec of an opened collection."""
         height, width, channels = collection.raw.shape[1:]
         lo, hi = collection.facts["span"]
-        layout = Layout((Block("pixels", channels, "bounded"),), (height, width), condition=len(collection.classes))
+        mean, std = np.array(collection.facts["mean"]), np.array(collection.facts["std"])  # [C], of the encoded pictures
+        centre, spread = float(mean.mean()), float(np.sqrt((std**2).mean() + mean.var()))
+        pixels = Block("pixels", channels, "bounded", centre, max(spread, LEAST))
+        layout = Layout((pixels,), (height, width), condition=len(collection.classes))
         return cls(layout, str(collection.raw.dtype), lo, hi)
 
     def encode(self, raw: Tensor) -> Tensor:

@@ -45,7 +45,8 @@ def span_of(dtype: np.dtype, lo: float, hi: float) -> tuple[float, float]:
     for low, high in KNOWN_RANGES:
         if low <= lo and hi <= high and hi - lo >= (high - low) / 2:
             return low, high
-    return (lo, hi) if lo < hi else (lo - 0.5, lo + 0.5)
+    wide = (hi - lo) / 2 >= np.finfo(np.float32).tiny  # a narrower range is none: nothing can be divided by it
+    return (lo, hi) if wide else (lo - 0.5, lo + 0.5)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,168 @@
+"""Data opened for training."""
+
+from __future__ import annotations
+
+import copy
+import os
+import platform
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from gansmith import artefact, domains, latent, networks
+from gansmith.config import Recipe
+from gansmith.data.order import Feed
+from gansmith.data.split import held_out
+from gansmith.data.store import Collection
+from gansmith.domains.domain import Codec, Domain
+from gansmith.domains.image import collect
+from gansmith.engine import probe
+from gansmith.engine.distribute import World
+from gansmith.errors import DataError
+from gansmith.layout import Batch, Layout
+from gansmith.randomness import seed_of
+from gansmith.recipes import automatic
+from gansmith.verbs.parts import Parts, check_parts, pair_of
+
+MEMORY = "memory:"  # the source of data that were passed from Python
+PREVIEW = 64  # samples in a preview
+LARGEST = {"cpu": 64, "mps": 128, "cuda": 256}  # side of pictures that an automatic size does not exceed
+
+
+@dataclass(frozen=True)
+class Opened:
+    """Data opened for training: what they are, how they are encoded, which of them may be trained on."""
+
+    domain: Domain
+    collection: Collection
+    codec: Codec
+    held: np.ndarray  # [N] mask of the held-out part
+
+    @classmethod
+    def of(cls, recipe: Recipe, data: Any, device: str, opening: Callable[[int, int], None] = lambda done, all: None) -> Opened:
+        """Open the recipe's source, or `data` brought from Python. DataError where that cannot be done."""
+        largest = LARGEST.get(device.partition(":")[0], 64)
+        if data is not None:
+            domain, collection = domains.by_name("image"), collect(data, recipe.data, largest, progress=opening)
+        else:
+            domain = domains.of(recipe.data.source, recipe.data.domain)
+            collection = domain.open(recipe.data.source, recipe.data, largest, opening)
+        held = held_out(collection.digests, recipe.data.held_out, recipe.run.seed, collection.labels)
+        if (~held).sum() < 2:
+            raise DataError(f"{int((~held).sum())} sample is left to train on; a game needs at least 2. Add data, or lower data.held_out.")
+        return cls(domain, collection, domain.fit(collection), held)
+
+    @property
+    def layout(self) -> Layout:
+        return self.codec.layout
+
+    @property
+    def members(self) -> np.ndarray:
+        return np.flatnonzero(~self.held)
+
+    @property
+    def total_variance(self) -> float:
+        return float(self.collection.facts["total_variance"])
+
+    @property
+    def spread(self) -> float:
+        """Standard deviation of one number of the encoded data, over samples."""
+        return max((self.total_variance / self.layout.size) ** 0.5, 1e-6)
+
+    @property
+    def fingerprint(self) -> str:
+        return str(self.collection.facts["fingerprint"])
+
+    def name(self, recipe: Recipe) -> str:
+        """What a run on these data is called unless the user names it."""
+        return Path(recipe.data.source.rstrip("/")).name.split(".")[0].replace(":", "-") or "run"
+
+    def feed(self, batch: int, seed: int, world: World) -> Feed:
+        return Feed(
+            self.collection.raw,
+            self.codec.encode,
+            members=self.members,
+            labels=self.collection.labels,
+            condition=self.layout.condition,
+            batch=batch,
+            seed=seed,
+            rank=world.rank,
+            size=world.size,
+            device=world.device,
+        )
+
+    def resolve(self, recipe: Recipe, parts: Parts, world: World) -> tuple[Recipe, float, list[probe.Trial]]:
+        """The recipe with nothing left to choose, the samples a second it gives here, and what the probe of the machine found."""
+        situation = automatic.Situation(self.layout, len(self.members), self.total_variance, world.device)
+        game = automatic.resolve_game(recipe, situation)
+        check_parts(parts, self.layout, game.network.latent or 1)
+
+        def pair() -> tuple[nn.Module, nn.Module]:
+            # copies, for a forward pass may change what a module remembers, such as batch statistics
+            return (
+                copy.deepcopy(parts.generator) if parts.generator else networks.generator(game.network, self.layout),
+                copy.deepcopy(parts.discriminator) if parts.discriminator else networks.discriminator(game.network, self.layout),
+            )
+
+        def batch(count: int) -> Batch:
+            return self.feed(count, game.run.seed, World(device=world.device))(0)
+
+        several = not any(parts.own.values()) and world.size == 1 and recipe.data.source != MEMORY
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed_of(game.run.seed, "weights"))
+            trials = probe.probe(game, pair_of(game, parts), pair, batch, self.spread, world.device, several)
+        chosen = probe.best(trials)
+        speed = chosen.samples_per_second * world.size
+        return automatic.resolve_length(game, situation, chosen, speed), speed, trials
+
+    def preview_latents(self, recipe: Recipe, device: str) -> tuple[Tensor, Tensor | None]:
+        """The latents of every preview, and conditions that go through the classes in turn."""
+        assert recipe.network.latent
+        latents = latent.draw(recipe.run.seed, "preview", 0, PREVIEW, recipe.network.latent).to(device)
+        if not self.layout.condition:
+            return latents, None
+        turn = torch.arange(PREVIEW) % self.layout.condition
+        return latents, nn.functional.one_hot(turn, self.layout.condition).float().to(device)
+
+    def card(self, recipe: Recipe, parts: Parts) -> artefact.Card:
+        shares: tuple[float, ...] = ()
+        if self.collection.labels is not None:
+            counts = np.bincount(self.collection.labels[self.members], minlength=self.layout.condition)
+            shares = tuple((counts / counts.sum()).tolist())
+        return artefact.Card(recipe.network, self.layout, self.domain.name, self.collection.classes, shares, parts.generator is not None)
+
+    def facts(self, recipe: Recipe, parts: Parts, trials: Sequence[probe.Trial] = ()) -> dict[str, Any]:
+        """data.json: what was trained on, what was kept out, what was noticed, and on which machine."""
+        return {
+            "fingerprint": self.fingerprint,
+            "source": recipe.data.source,
+            "domain": self.domain.name,
+            "count": len(self.collection),
+            "training": len(self.members),
+            "split": {
+                "rule": "by content hash, so equal samples fall on the same side",
+                "share": recipe.data.held_out,
+                "seed": recipe.run.seed,
+                "held_out": np.flatnonzero(self.held).tolist(),
+            },
+            "layout": self.layout.to_dict(),
+            "classes": list(self.collection.classes),
+            "facts": dict(self.collection.facts),
+            "findings": [f.to_dict() for f in self.collection.findings],
+            "own": parts.own,
+            "probe": [
+                {**asdict(t.way), "workers": t.workers, "samples_per_second": round(t.samples_per_second), "cosine": t.cosine}
+                for t in trials
+            ],
+            "machine": {
+                "torch": torch.__version__,
+                "python": platform.python_version(),
+                "cores": os.cpu_count(),
+                "system": platform.platform(),
+            },
+        }

@@ -1,0 +1,110 @@
+"""Networks and losses that a user may bring instead of naming them in the recipe."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from gansmith import losses, networks
+from gansmith.config import Recipe
+from gansmith.engine.players import Players
+from gansmith.engine.steps import generate, logits_of
+from gansmith.errors import ConfigError, nearest
+from gansmith.layout import Layout
+from gansmith.randomness import seed_of
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a user may bring instead of naming it in the recipe."""
+
+    generator: nn.Module | None = None
+    discriminator: nn.Module | None = None
+    loss: losses.LossPair | None = None
+
+    @property
+    def own(self) -> dict[str, bool]:
+        return {"generator": self.generator is not None, "discriminator": self.discriminator is not None, "loss": self.loss is not None}
+
+
+def build_players(recipe: Recipe, layout: Layout, parts: Parts, device: str) -> Players:
+    """Both networks with first weights fixed by the seed, the user's own where brought, on the device."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed_of(recipe.run.seed, "weights"))
+        generator = parts.generator or networks.generator(recipe.network, layout)
+        discriminator = parts.discriminator or networks.discriminator(recipe.network, layout)
+    players = Players(generator.to(device), discriminator.to(device))
+    if recipe.machine.compile:
+        players.generator.network.compile()  # in place, so that the names in its state_dict stay
+        players.discriminator.network.compile()
+    return players
+
+
+def check_parts(parts: Parts, layout: Layout, latents: int) -> None:
+    """ConfigError where a module that was brought does not fit these data: tried on two samples."""
+    condition = nn.functional.one_hot(torch.zeros(2, dtype=torch.int64), layout.condition).float() if layout.condition else None
+    shape = ", ".join(str(n) for n in layout.shape)
+    if parts.generator is not None:
+        x = _try(
+            "generator", parts.generator, generate, torch.zeros(2, latents), condition, f"latents [B, {latents}] (network.latent={latents})"
+        )
+        if tuple(x.shape) != (2, *layout.shape):
+            raise ConfigError(f"the generator gives {tuple(x.shape)} for 2 latents; samples of this data are [B, {shape}].")
+    if parts.discriminator is not None:
+        logits = _try("discriminator", parts.discriminator, logits_of, torch.zeros(2, *layout.shape), condition, f"samples [B, {shape}]")
+        if tuple(logits.shape) != (2,):
+            raise ConfigError(f"the discriminator gives {logits.numel() // 2} numbers for each sample; one logit is wanted, [B] or [B, 1].")
+
+
+def _try(
+    name: str,
+    module: nn.Module,
+    call: Callable[[nn.Module, Tensor, Tensor | None], Tensor],
+    x: Tensor,
+    condition: Tensor | None,
+    given: str,
+) -> Tensor:
+    if condition is not None and not _takes_two(module):
+        raise ConfigError(
+            f"these data have {condition.shape[1]} classes, and the forward of the {name} takes no condition. Let it take a one-hot "
+            f"[B, {condition.shape[1]}] as its second argument, or leave the labels aside with data.labels=none."
+        )
+    try:
+        with torch.no_grad():
+            return call(copy.deepcopy(module).eval().cpu(), x, condition)
+    except Exception as error:  # whatever a user's module raises
+        also = f" and a condition [B, {condition.shape[1]}]" if condition is not None else ""
+        raise ConfigError(f"the {name} cannot take {given}{also}: {type(error).__name__}: {str(error).splitlines()[0]}") from error
+
+
+def _takes_two(module: nn.Module) -> bool:
+    """Whether a module's forward can be called with two arguments."""
+    try:
+        inspect.signature(module.forward).bind(None, None)
+    except TypeError:
+        return False
+    except ValueError:  # a forward whose signature cannot be known
+        return True
+    return True
+
+
+def parameter_counts(recipe: Recipe, layout: Layout) -> tuple[int, int]:
+    """Numbers to learn in the recipe's generator and discriminator."""
+    with torch.device("meta"):
+        pair = networks.generator(recipe.network, layout), networks.discriminator(recipe.network, layout)
+    generator, discriminator = (sum(p.numel() for p in n.parameters()) for n in pair)
+    return generator, discriminator
+
+
+def pair_of(recipe: Recipe, parts: Parts) -> losses.LossPair:
+    """The pair of losses brought or named. ConfigError for an unknown name."""
+    if parts.loss is not None:
+        return parts.loss
+    if recipe.loss.name not in losses.LOSSES:
+        raise ConfigError(f"there is no loss {recipe.loss.name!r}; {nearest(recipe.loss.name, losses.LOSSES)}")
+    return losses.LOSSES[recipe.loss.name]

@@ -1,0 +1,126 @@
+"""The choices that a recipe leaves open: what was given stays, nothing is left open, and each choice keeps within its reason."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gansmith import config
+from gansmith.config import Recipe
+from gansmith.engine.probe import Trial, Way
+from gansmith.layout import Block, Layout
+from gansmith.recipes.automatic import FEWEST_TICKS, MINUTES, TICK_SECONDS, Situation, resolve_game, resolve_length
+
+layouts = st.builds(
+    lambda size, positions, kind, condition: Layout((Block("x", size, kind),), positions, condition),
+    st.integers(1, 4),
+    st.lists(st.integers(1, 300), max_size=2).map(tuple),
+    st.sampled_from(["bounded", "real", "onehot"]),
+    st.integers(0, 20),
+)
+situations = st.builds(Situation, layouts, st.integers(2, 10**6), st.floats(1e-6, 1e7), st.sampled_from(["cpu", "cuda", "cuda:1", "mps"]))
+trials = st.builds(
+    Trial, st.builds(Way, st.sampled_from(["fp32", "bf16"]), st.integers(1, 64), st.sampled_from(["exact", "finite"])), st.integers(1, 8),
+    st.just(1.0), st.just(1.0),
+)  # fmt: skip
+speeds = st.floats(0.1, 1e6)
+
+
+def picture(*shape: int) -> Layout:
+    channels, *positions = shape
+    return Layout((Block("pixels", channels, "bounded"),), tuple(positions), 10)
+
+
+def whole(recipe: Recipe, situation: Situation, trial: Trial, speed: float) -> Recipe:
+    return resolve_length(resolve_game(recipe, situation), situation, trial, speed)
+
+
+@given(situations, trials, speeds)
+def test_nothing_is_left_open_but_the_bound_that_was_not_chosen(situation: Situation, trial: Trial, speed: float) -> None:
+    resolved = config.flat(whole(Recipe(), situation, trial, speed))
+    may_be_open = {"run.minutes"} | {name for name in resolved if name.startswith("data.")}
+    assert [name for name, value in resolved.items() if value is None and name not in may_be_open] == []
+
+
+GIVEN = {
+    "network.name": "light", "network.width": 24, "network.latent": 7, "penalty.gamma": 0.3, "penalty.gamma_end": 0.1,
+    "optimiser.lr_generator": 1e-4, "optimiser.lr_discriminator": 3e-4, "optimiser.lr_end": 0.5, "average.halflife": 99, "run.batch": 12,
+    "run.samples": 5_000, "run.tick": 3, "machine.precision": "bf16", "machine.threads": 2, "machine.workers": 2, "penalty.form": "finite",
+}  # fmt: skip
+
+
+@given(situations, trials, speeds, st.sets(st.sampled_from(sorted(GIVEN))))
+def test_what_was_given_stays(situation: Situation, trial: Trial, speed: float, names: set[str]) -> None:
+    given = {name: GIVEN[name] for name in names}
+    resolved = config.flat(whole(config.merge(Recipe(), given), situation, trial, speed))
+    assert {name: resolved[name] for name in names} == given
+
+
+@given(situations, trials, speeds)
+def test_a_second_resolution_changes_nothing(situation: Situation, trial: Trial, speed: float) -> None:
+    once = whole(Recipe(), situation, trial, speed)
+    assert whole(once, situation, trial, 2 * speed) == once
+
+
+@given(situations)
+def test_a_batch_is_never_most_of_the_data(situation: Situation) -> None:
+    batch = resolve_game(Recipe(), situation).run.batch
+    assert batch is not None
+    assert batch == 4 or batch * 4 <= situation.samples
+    assert batch & (batch - 1) == 0
+
+
+@given(situations, trials, speeds)
+def test_a_run_without_a_bound_ends_in_its_minutes_and_shows_itself_often_enough(situation: Situation, trial: Trial, speed: float) -> None:
+    run = whole(Recipe(), situation, trial, speed).run
+    assert run.samples is not None
+    assert run.batch is not None
+    assert run.tick is not None
+    assert 1 <= run.samples <= max(1.0, 1.05 * MINUTES * 60 * speed)  # rounded to two digits
+    assert run.tick == 1 or run.tick * run.batch <= min(TICK_SECONDS * speed, run.samples / FEWEST_TICKS)
+
+
+@given(situations, trials, speeds, st.floats(0.01, 1000))
+def test_a_run_bounded_by_minutes_is_given_no_other_bound(situation: Situation, trial: Trial, speed: float, minutes: float) -> None:
+    run = whole(config.merge(Recipe(), {"run.minutes": minutes}), situation, trial, speed).run
+    assert run.samples is None
+    assert run.tick is not None
+    assert run.batch is not None
+    assert run.tick == 1 or run.tick * run.batch <= minutes * 60 * speed / FEWEST_TICKS
+
+
+@pytest.mark.parametrize(
+    ("layout", "device", "name", "width", "batch"),
+    [
+        (picture(1, 8, 8), "cpu", "dense", 256, 128),
+        (Layout((Block("x", 2, "real"),)), "cuda", "dense", 256, 128),
+        (picture(1, 28, 28), "cpu", "light", 16, 64),
+        (picture(3, 32, 32), "cpu", "light", 32, 32),
+        (picture(3, 64, 64), "cpu", "light", 32, 32),
+        (picture(3, 32, 32), "cuda", "residual", 64, 256),
+    ],
+)
+def test_networks_and_batch_follow_the_data_and_the_device(layout: Layout, device: str, name: str, width: int, batch: int) -> None:
+    recipe = resolve_game(Recipe(), Situation(layout, 60_000, 100.0, device))
+    assert (recipe.network.name, recipe.network.width, recipe.run.batch) == (name, width, batch)
+
+
+def test_the_penalty_follows_the_variance_and_nothing_else() -> None:
+    weights = [
+        resolve_game(Recipe(), Situation(layout, samples, variance, device)).penalty.gamma
+        for layout, samples, device in ((picture(1, 28, 28), 60_000, "cpu"), (picture(3, 64, 64), 300, "cuda"))
+        for variance in (50.0, 500.0)
+    ]
+    assert weights == pytest.approx([0.5, 5.0, 0.5, 5.0])
+
+
+def test_values_that_need_more_digits_are_not_computed_in_bf16() -> None:
+    points = Layout((Block("x", 2, "real"),))
+    assert resolve_game(Recipe(), Situation(points, 1000, 2.0, "cpu")).machine.precision == "fp32"
+    assert resolve_game(Recipe(), Situation(picture(1, 28, 28), 1000, 2.0, "cpu")).machine.precision is None
+
+
+def test_a_compiled_network_takes_the_penalty_it_can() -> None:
+    recipe = config.merge(Recipe(), {"machine.compile": True})
+    assert resolve_game(recipe, Situation(picture(3, 32, 32), 1000, 2.0, "cuda")).penalty.form == "finite"
