@@ -16,7 +16,7 @@ from torch import Tensor, nn
 import gansmith
 import tiny
 from gansmith.engine import probe
-from gansmith.errors import ConfigError, DataError, RunError
+from gansmith.errors import ConfigError, DataError, RunError, TrainingError
 from gansmith.losses import LossPair
 from tiny import STEPS, TICK, Crash, Watching, assert_same_end, train
 
@@ -236,6 +236,23 @@ def test_looking_at_the_machine_changes_nothing_of_ones_own(tmp_path: Path, monk
     first = train(tmp_path / "a", BARE, **own()).path
     monkeypatch.setattr(probe, "SECONDS", 0.05)
     assert_same_end(train(tmp_path / "b", BARE, **own()).path, first)
+
+
+@pytest.mark.parametrize(
+    "raised", [torch.OutOfMemoryError("CUDA out of memory"), MemoryError(), RuntimeError("[enforce fail] DefaultCPUAllocator: no room")]
+)
+def test_memory_that_runs_out_is_told_in_one_sentence(raised: Exception, tmp_path: Path) -> None:
+    judge = Judge()
+    calls = iter(range(10**6))
+
+    def refuse(module: nn.Module, x: Tensor) -> None:
+        if module is judge and next(calls) == 5:
+            raise raised
+
+    with nn.modules.module.register_module_forward_hook(lambda m, x, y: refuse(m, y)):
+        with pytest.raises(TrainingError, match="not enough memory for this run. Lower run.batch") as told:
+            train(tmp_path, BARE, discriminator=judge)
+    assert "\n" not in str(told.value)
 
 
 # --- what comes back -----------------------------------------------------------------------------------------------------

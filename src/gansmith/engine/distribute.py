@@ -26,6 +26,7 @@ from gansmith.errors import TrainingError
 TCPStore = dist.TCPStore  # type: ignore[attr-defined]  # public, says its documentation
 
 PARENT = "GANSMITH_LAUNCHED_BY"  # in a process made by `launch`: the id of the one that made it
+DECODING = timedelta(hours=12)  # in which the others wait for the first process to decode the data; that one has died is seen at once
 PATIENCE = 5.0  # seconds in which a process whose first is gone may end by itself
 
 
@@ -126,7 +127,7 @@ def join(device: str) -> World:
         if PARENT in os.environ:
             _join_parent()
         elif ours:
-            dist.init_process_group("nccl" if device.startswith("cuda") else "gloo")
+            dist.init_process_group("nccl" if device.startswith("cuda") else "gloo", timeout=DECODING)
     return World(dist.get_rank(), dist.get_world_size(), device, ours)
 
 

@@ -25,7 +25,7 @@ from gansmith.engine.loop import Tick, Watcher, play
 from gansmith.engine.plan import Plan
 from gansmith.engine.players import Players
 from gansmith.engine.watch import Checkpoints, Log, Previews, TensorBoard
-from gansmith.errors import ConfigError, DataError, MissingExtra, RunError
+from gansmith.errors import ConfigError, DataError, MissingExtra, RunError, TrainingError
 from gansmith.layout import Layout
 from gansmith.runs import RunFolder, create, find, read_json, write_json, write_text
 from gansmith.verbs.opened import MEMORY, Opened
@@ -124,7 +124,8 @@ def train(
         raise ConfigError("this recipe is of data that were passed from Python. Pass data too.")
     world = distribute.join(automatic_device(base))
     try:
-        return _fresh(base, data, parts, world, audience, Path(runs), name)
+        with out_of_memory_told():
+            return _fresh(base, data, parts, world, audience, Path(runs), name)
     finally:
         world.leave()
 
@@ -216,7 +217,8 @@ def _resume(run: RunFolder, changes: Mapping[str, Any], data: Any, parts: Parts,
                 f"the data in {recipe.data.source} are not those this run was trained on "
                 f"(fingerprint {opened.fingerprint}, was {facts['fingerprint']}). Put the old data back, or train anew."
             )
-        return _together(run, recipe, opened, parts, world, audience, [])
+        with out_of_memory_told():
+            return _together(run, recipe, opened, parts, world, audience, [])
     finally:
         world.leave()
 
@@ -291,6 +293,20 @@ def _watchers(
     found.append(Checkpoints(run, recipe.run.checkpoint_seconds, recipe.run.keep, export))
     found.append(lambda tick, players: audience.tick(tick))
     return found
+
+
+@contextmanager
+def out_of_memory_told() -> Iterator[None]:
+    """Turns what is raised where there is no memory left into a TrainingError."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not isinstance(error, MemoryError | torch.OutOfMemoryError) and "DefaultCPUAllocator" not in str(error):
+            raise
+        raise TrainingError(
+            "there is not enough memory for this run. Lower run.batch (--batch), network.width or --size, or close what else uses the "
+            f"device; what the last checkpoint holds is kept. ({str(error).splitlines()[0] if str(error) else type(error).__name__})"
+        ) from error
 
 
 @contextmanager
