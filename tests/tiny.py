@@ -90,6 +90,7 @@ class Watching:
 
     def __init__(self, at: int | None = None, error: BaseException | None = None) -> None:
         self.at, self.error, self.ticks = at, error or Crash(), list[Tick]()
+        self.ended_early: Path | None = None
 
     def opening(self, done: int, all: int) -> None:
         pass
@@ -104,6 +105,9 @@ class Watching:
 
     def act(self) -> None:
         raise self.error
+
+    def over(self, run: Path) -> None:
+        self.ended_early = run
 
 
 class Crash(Exception):
@@ -121,7 +125,8 @@ def assert_same_end(a: Path, b: Path, previews: bool = True) -> None:
     assert left.keys() == right.keys()
     different = [k for k in left if not torch.equal(left[k], right[k])]
     assert not different
-    assert (a / "log.jsonl").read_bytes() == (b / "log.jsonl").read_bytes()
+    for name in ("log.jsonl", "quality.jsonl", "checkpoints/best.safetensors"):
+        assert (a / name).read_bytes() == (b / name).read_bytes(), name
     for name in ("config.json", "codec.json", "weights.safetensors"):
         assert (a / "generator" / name).read_bytes() == (b / "generator" / name).read_bytes(), name
     if previews:

@@ -39,6 +39,7 @@ class Card:
     classes: tuple[str, ...] = ()
     shares: tuple[float, ...] = ()  # of each class in the training data
     own_network: bool = False  # the generator was the user's own module, which only they can build
+    step: int = 0  # of the run, when the generator was this one
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -49,6 +50,7 @@ class Card:
             "classes": list(self.classes),
             "shares": list(self.shares),
             "own_network": self.own_network,
+            "step": self.step,
         }
 
     @classmethod
@@ -63,6 +65,7 @@ class Card:
                 classes=tuple(values["classes"]),
                 shares=tuple(values["shares"]),
                 own_network=values["own_network"],
+                step=int(values.get("step", 0)),
             )
         except (KeyError, TypeError, ValueError, ConfigError) as error:
             raise _no_generator(path, error) from None

@@ -279,6 +279,14 @@ class Stage:
             out.print(f"{share:4.0%} {line}")
             self.spoken = time.monotonic()
 
+    def over(self, run: Path) -> None:
+        self.close()
+        place = shlex.quote(_short(run))
+        tell(
+            "Ended early: for a quarter of the run the generator had been far worse than at its best. That best one is what sampling uses. "
+            f"To go on all the same: gansmith train --resume {place} --set run.stop_early=false"
+        )
+
     def _line(self, tick: Tick) -> str:
         m, (share, since) = tick.means, self.began
         done = tick.position.share - share

@@ -59,6 +59,17 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str,
         temporary.write_bytes(data)
 
 
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """What `write_tensors` wrote. RunError where it is not there or not whole."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "pt") as file:
+            return {k: file.get_tensor(k) for k in file.keys()}, json.loads(file.metadata()["gansmith"])  # noqa: SIM118  (no mapping)
+    except (OSError, SafetensorError, KeyError, TypeError, json.JSONDecodeError) as error:
+        raise RunError(f"{path} cannot be read ({error}). Copy the folder again from where it came, or train again.") from None
+
+
 def read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
@@ -95,12 +106,20 @@ class RunFolder:
         return self.path / "speed.jsonl"
 
     @property
+    def quality(self) -> Path:
+        return self.path / "quality.jsonl"
+
+    @property
     def previews(self) -> Path:
         return self.path / "previews"
 
     @property
     def checkpoints(self) -> Path:
         return self.path / "checkpoints"
+
+    @property
+    def best(self) -> Path:
+        return self.checkpoints / "best.safetensors"
 
     @property
     def generator(self) -> Path:
@@ -144,9 +163,13 @@ class RunFolder:
         """The whole records of the log, oldest first; a line that a kill cut off is left out."""
         return list(_whole_lines(self.log))
 
+    def looks(self) -> list[dict[str, Any]]:
+        """How good the generator was through the run, oldest first."""
+        return list(_whole_lines(self.quality))
+
     def cut(self, step: int) -> None:
         """Drop what the logs and the previews say of steps after `step`, and what a kill left half-written."""
-        for path in (self.log, self.speed):
+        for path in (self.log, self.speed, self.quality):
             if path.exists():
                 kept = [json.dumps(r) for r in _whole_lines(path) if r["step"] <= step]
                 write_text(path, "".join(line + "\n" for line in kept))

@@ -31,6 +31,7 @@ from gansmith.verbs.parts import Parts, check_parts, pair_of
 
 MEMORY = "memory:"  # the source of data that were passed from Python
 PREVIEW = 64  # samples in a preview
+LOOKED_AT = 1_000  # samples by which the generator's distance from the data is measured through a run
 LARGEST = {"cpu": 64, "mps": 128, "cuda": 256}  # side of pictures that an automatic size does not exceed
 
 
@@ -122,12 +123,22 @@ class Opened:
 
     def preview_latents(self, recipe: Recipe, device: str) -> tuple[Tensor, Tensor | None]:
         """The latents of every preview, and conditions that go through the classes in turn."""
+        return self._drawn(recipe, "preview", np.arange(PREVIEW) % max(self.layout.condition, 1), device)
+
+    def look(self, recipe: Recipe, device: str) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Real samples [N, C, *P] to measure a generator by, and latents and conditions of as many generated ones of the same classes."""
+        order = np.random.default_rng(seed_of(recipe.run.seed, "look")).permutation(self.members)
+        members = np.sort(order[:LOOKED_AT])
+        real = self.codec.encode(torch.from_numpy(np.take(self.collection.raw, members, axis=0)))
+        labels = self.collection.labels[members] if self.collection.labels is not None else np.zeros(len(members), np.int64)
+        return real, *self._drawn(recipe, "look", labels, device)
+
+    def _drawn(self, recipe: Recipe, purpose: str, labels: np.ndarray, device: str) -> tuple[Tensor, Tensor | None]:
         assert recipe.network.latent
-        latents = latent.draw(recipe.run.seed, "preview", 0, PREVIEW, recipe.network.latent).to(device)
+        latents = latent.draw(recipe.run.seed, purpose, 0, len(labels), recipe.network.latent).to(device)
         if not self.layout.condition:
             return latents, None
-        turn = torch.arange(PREVIEW) % self.layout.condition
-        return latents, nn.functional.one_hot(turn, self.layout.condition).float().to(device)
+        return latents, nn.functional.one_hot(torch.from_numpy(labels), self.layout.condition).float().to(device)
 
     def card(self, recipe: Recipe, parts: Parts) -> artefact.Card:
         shares: tuple[float, ...] = ()

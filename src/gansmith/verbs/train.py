@@ -7,7 +7,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
@@ -24,15 +24,18 @@ from gansmith.engine.distribute import World
 from gansmith.engine.loop import Tick, Watcher, play
 from gansmith.engine.plan import Plan
 from gansmith.engine.players import Players
+from gansmith.engine.quality import Quality
 from gansmith.engine.watch import Checkpoints, Log, Previews, TensorBoard
 from gansmith.errors import ConfigError, DataError, MissingExtra, RunError, TrainingError
 from gansmith.layout import Layout
+from gansmith.metrics.gauge import Gauge
 from gansmith.runs import RunFolder, create, find, read_json, write_json, write_text
 from gansmith.verbs.opened import MEMORY, Opened
 from gansmith.verbs.parts import Parts, build_players, pair_of
 from gansmith.verbs.run import Run
 
-HANDS = ("machine.device", "machine.threads", "machine.workers")  # who does the work, not what is drawn: a resume may change them
+HANDS = ("machine.device", "machine.threads", "machine.workers")  # who does the work, not what is drawn
+FREE = (*HANDS, "run.stop_early")  # a resume may change them
 NAMES = ("digits",)  # of data sets that are taken before a path of that name
 
 
@@ -62,6 +65,9 @@ class Audience(Protocol):
     def tick(self, tick: Tick) -> None:
         """A tick has passed."""
 
+    def over(self, run: Path) -> None:
+        """The run was ended before its time: its generator had been far worse than its best for long."""
+
 
 class Silent:
     """An audience that says nothing."""
@@ -73,6 +79,9 @@ class Silent:
         pass
 
     def tick(self, tick: Tick) -> None:
+        pass
+
+    def over(self, run: Path) -> None:
         pass
 
 
@@ -99,7 +108,7 @@ def train(
                    None: what the recipe says, the digits unless it says otherwise
     recipe         a Recipe or a recipe.yaml to begin from; `settings` are dotted changes to it, {"penalty.gamma": 0.3}
     minutes, samples, batch, seed   the same as settings run.minutes, run.samples, run.batch, run.seed
-    resume         a run folder to go on with; nothing else may then be changed, but for machine.device, .threads and .workers
+    resume         a run folder to go on with; nothing else may then be changed, but for machine.device, .threads, .workers and run.stop_early
     runs, name     the run becomes the folder runs/name-1 (-2, …)
     generator      any module mapping (latent [B, Z]) or (latent, condition [B, K]) to x [B, C, *P]; `discriminator` one mapping x or
                    (x, condition) to logits [B]; `loss` any pair of losses. What is not brought comes from the recipe.
@@ -192,7 +201,7 @@ def _refuse_what_cannot_start(recipe: Recipe, parts: Parts, world: World) -> Non
 def _resume(run: RunFolder, changes: Mapping[str, Any], data: Any, parts: Parts, audience: Audience) -> Run:
     recipe = config.read(run.recipe)
     _refuse_changes(recipe, changes)
-    recipe = config.merge(recipe, {k: v for k, v in changes.items() if k in HANDS})
+    recipe = config.merge(recipe, {k: v for k, v in changes.items() if k in FREE})
     facts = read_json(run.data)
     if not isinstance(facts, dict) or not {"fingerprint", "own"} <= facts.keys():
         raise RunError(f"{run.data} does not say what this run was trained on. Copy the whole folder again, or train anew.")
@@ -226,7 +235,7 @@ def _resume(run: RunFolder, changes: Mapping[str, Any], data: Any, parts: Parts,
 def _refuse_changes(recipe: Recipe, changes: Mapping[str, Any]) -> None:
     """A resume goes on with the same settings: RunError with the list of those that differ."""
     now, wanted = config.flat(recipe), config.flat(config.merge(recipe, changes))
-    differ = [f"{k} is {now[k]}, asked for {wanted[k]}" for k in now if now[k] != wanted[k] and k not in HANDS]
+    differ = [f"{k} is {now[k]}, asked for {wanted[k]}" for k in now if now[k] != wanted[k] and k not in FREE]
     if differ:
         raise RunError(f"a resumed run keeps its settings, and these differ: {'; '.join(differ)}. Leave them out, or train a new run.")
 
@@ -264,26 +273,36 @@ def _play(
         recipe, pair_of(recipe, parts), opened.spread, recipe.machine.precision or "fp32", recipe.penalty.form or "exact", world.device
     )
     watch: list[Watcher] = []
+    quality = None
     if world.first:
         run.cut(position.step)
-        watch = _watchers(run, recipe, opened, parts, world, audience, position)
+        real, latents, condition = opened.look(recipe, world.device)
+        quality = Quality(run, recipe.run.looks, latents, condition, Gauge(real), position)
+        watch = _watchers(run, recipe, opened, parts, world, audience, position, quality)
         counts = (players.generator.weights.numel(), players.discriminator.weights.numel())
         audience.started(Started(run, recipe, opened.collection, opened.layout, len(opened.members), counts, trials, position))
+
+    def over() -> bool:
+        return quality is not None and recipe.run.stop_early and quality.lost
+
     with asked_to_stop() as asked, probe.threads(recipe.machine.threads or 1):
-        reached = play(players, feed, goal, plan, world, position, watch, asked)
-    if not reached.finished:  # a stop was asked for, here or in another process
+        reached = play(players, feed, goal, plan, world, position, watch, lambda: asked() or over())
+    if over():
+        audience.over(run.path)
+    elif not reached.finished:  # a stop was asked for, here or in another process
         raise KeyboardInterrupt
 
 
 def _watchers(
-    run: RunFolder, recipe: Recipe, opened: Opened, parts: Parts, world: World, audience: Audience, start: Position
+    run: RunFolder, recipe: Recipe, opened: Opened, parts: Parts, world: World, audience: Audience, start: Position, quality: Quality
 ) -> list[Watcher]:
     card = opened.card(recipe, parts)
 
     def export(tick: Tick, players: Players) -> None:
-        artefact.save(run.generator, card, opened.codec.state(), checkpoint.average_weights(players))
+        step, weights = quality.chosen(tick, players)
+        artefact.save(run.generator, replace(card, step=step), opened.codec.state(), weights)
 
-    found: list[Watcher] = [Log(run)]
+    found: list[Watcher] = [Log(run), quality]
     if recipe.run.tensorboard:
         found.append(TensorBoard(run))
     latents, condition = opened.preview_latents(recipe, world.device)
