@@ -36,6 +36,7 @@ SETTINGS: dict[str, Any] = {
     "run.tick": TICK,
     "run.previews": 3,
     "run.checkpoint_seconds": 0,
+    "run.report": False,
 }
 
 

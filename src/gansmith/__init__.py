@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from gansmith.errors import ConfigError, DataError, GansmithError, MissingExtra, RunError, StorageError, TrainingError
     from gansmith.layout import Batch, Block, Layout
     from gansmith.losses import LOSSES, LossPair
-    from gansmith.records import Finding
+    from gansmith.records import Evaluation, Finding
     from gansmith.verbs.describe import Description, describe
+    from gansmith.verbs.evaluate import evaluate
+    from gansmith.verbs.report import report
     from gansmith.verbs.run import Run, load
     from gansmith.verbs.sample import sample
     from gansmith.verbs.train import train
@@ -36,6 +38,7 @@ _HOME = {
     "DataError": "errors",
     "Description": "verbs.describe",
     "Domain": "domains.domain",
+    "Evaluation": "records",
     "Finding": "records",
     "GansmithError": "errors",
     "Generator": "artefact",
@@ -49,7 +52,9 @@ _HOME = {
     "StorageError": "errors",
     "TrainingError": "errors",
     "describe": "verbs.describe",
+    "evaluate": "verbs.evaluate",
     "load": "verbs.run",
+    "report": "verbs.report",
     "sample": "verbs.sample",
     "train": "verbs.train",
 }
@@ -63,6 +68,7 @@ __all__ = [
     "DataError",
     "Description",
     "Domain",
+    "Evaluation",
     "Finding",
     "GansmithError",
     "Generator",
@@ -76,7 +82,9 @@ __all__ = [
     "StorageError",
     "TrainingError",
     "describe",
+    "evaluate",
     "load",
+    "report",
     "sample",
     "train",
 ]

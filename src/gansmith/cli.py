@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
     from gansmith.engine.loop import Tick
-    from gansmith.records import Finding
+    from gansmith.records import Evaluation, Finding
     from gansmith.verbs.describe import Description
     from gansmith.verbs.train import Started
 
@@ -114,6 +115,9 @@ def train(
     out.print(f"run      {escape(_short(run.path))}")
     if newest is not None:
         out.print(f"pictures {escape(_short(newest))}")
+    if run.folder.report.exists():
+        out.print(f"report   {escape(_short(run.folder.report))}")
+    out.print(f"judge    gansmith evaluate {escape(shlex.quote(_short(run.path)))}")
     out.print(f"next     gansmith sample {escape(shlex.quote(_short(run.path)))} -n 1000 -o samples --grid")
 
 
@@ -155,6 +159,85 @@ def describe(
     with Bar("reading") as bar:
         found = verb(data or "digits", settings=changes, opening=bar.count)
     _show(found)
+
+
+@app.command()
+def evaluate(
+    subject: Annotated[Path, typer.Argument(help="A run, an exported generator, or samples in a folder, zip, npz …")],
+    against: Annotated[
+        str | None, typer.Option(metavar="DATA", help="Real data it never saw. A run has kept some aside; anything else needs this.")
+    ] = None,
+    training: Annotated[
+        str | None, typer.Option(metavar="DATA", help="What it was trained on, where no run tells: copies are looked for in it.")
+    ] = None,
+    extractor: Annotated[
+        str | None, typer.Option(help="What the metrics see: classifier, pixels, inception or dinov2. The best there is unless given.")
+    ] = None,
+    weights: Annotated[Path | None, typer.Option(help="Of the extractor, as a file.")] = None,
+    count: Annotated[int | None, typer.Option("-n", "--count", help="Samples on each side at most.")] = None,
+    seed: Annotated[int, typer.Option(help="Of everything drawn.")] = 0,
+    size: Size = None,
+    channels: Channels = None,
+    fit: Fit = None,
+    labels: Labels = None,
+) -> None:
+    """Are the samples faithful, diverse and original? Every score beside held-out real samples, copies, and noise.
+
+    The evaluation of a run is kept in its scores.json and shown in its report.
+    """
+    from gansmith.verbs.evaluate import evaluate as verb
+
+    with Bar("evaluating") as bar:
+        found = verb(
+            subject, against=against, training=training, extractor=extractor, weights=weights, count=count, seed=seed,
+            settings=_data_settings(size, channels, fit, labels, None), command=_command(), progress=bar.stage,
+        )  # fmt: skip
+    _show_evaluation(found)
+
+
+@app.command()
+def report(
+    runs: Annotated[list[Path], typer.Argument(help="One run, or several to set side by side.")],
+    out_to: Annotated[
+        Path | None, typer.Option("-o", "--out", help="A folder, or a path ending in .html. A single run's own folder unless given.")
+    ] = None,
+) -> None:
+    """Everything known of a run on one page that opens anywhere: the four answers, pictures, curves, controls, recipe."""
+    from gansmith.verbs.report import report as verb
+
+    out.print(f"report   {escape(_short(verb(runs, out=out_to, command=_command())))}")
+
+
+def _command() -> str:
+    """What was typed, to be typed again."""
+    return shlex.join(["gansmith", *sys.argv[1:]])
+
+
+def _show_evaluation(found: Evaluation) -> None:
+    from rich.table import Table
+
+    c = found.conditions
+    out.print(f"judged   {escape(found.subject)}: {c['generated']:,} samples, {c['held_out']:,} held out, {c['training']:,} of training")
+    out.print(f"seen by  {escape(str(c['extractor']))}, {c['dimensions']} numbers a sample")
+    table = Table(box=None, pad_edge=False, header_style="")
+    for column in ("metric", "samples", "95 % interval", "held-out", "copies", "noise", ""):
+        table.add_column(column, justify="left" if column in ("metric", "") else "right")
+    for s in found.scores:
+        if s.label is None:
+            e = s.estimate
+            controls = (_number(x) for x in (s.floor, s.copy, s.noise))
+            table.add_row(
+                s.metric, _number(e.value), f"{_number(e.low)} to {_number(e.high)}", *controls, "" if s.reliable else "unreliable here"
+            )
+    out.print(table)
+    for verdict in found.verdicts:
+        out.print(f"{verdict.word:9} {verdict.answer:8} {escape(verdict.sentence)}")
+    for words in found.warnings:
+        out.print(f"warning  {escape(words)}")
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3g}"
 
 
 def _assignments(words: list[str] | None) -> dict[str, Any]:
@@ -202,9 +285,10 @@ class Bar:
         from rich.progress import BarColumn, Progress, TextColumn
 
         self.progress = Progress(
-            TextColumn(doing), BarColumn(), TextColumn("{task.completed:,.0f} of {task.total:,.0f}"),
+            TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:,.0f} of {task.total:,.0f}"),
             console=err, transient=True, disable=not err.is_terminal,
         )  # fmt: skip
+        self.doing = doing
         self.task: Any = None
 
     def __enter__(self) -> Bar:
@@ -214,9 +298,14 @@ class Bar:
     def __exit__(self, *_: object) -> None:
         self.progress.stop()
 
+    def stage(self, done: int, total: int, words: str) -> None:
+        """One of several things that are done one after the other, in words."""
+        self.count(done, total)
+        self.progress.update(self.task, description=words)
+
     def count(self, done: int, total: int) -> None:
         if self.task is None:
-            self.task = self.progress.add_task("", total=total)
+            self.task = self.progress.add_task(self.doing, total=total)
         self.progress.update(self.task, completed=done, total=total)
 
 

@@ -247,9 +247,10 @@ def _read_or_none(place: Path) -> Collection | None:
 
 
 def _last_used(entry: Path) -> float:
+    kept = entry / "collection.json"
     try:
-        return (entry / "collection.json").stat().st_mtime
-    except OSError:
+        return max(file.stat().st_mtime for file in ([kept] if kept.exists() else entry.iterdir()))
+    except (OSError, ValueError):
         return 0.0
 
 

@@ -21,7 +21,7 @@ def check(what: str, least: int = 1, **sets: Tensor) -> None:
             raise DataError(f"the {name} features have shape {list(x.shape)}; {what} needs [samples, numbers]. Flatten each sample.")
         if len(x) < least:
             raise DataError(f"found {len(x)} {name} samples; {what} needs at least {least}. Give more samples.")
-        unusable = int((~(x.abs() <= LARGEST)).any(1).sum())  # also true of NaN
+        unusable = int((~((x.amax(1) <= LARGEST) & (x.amin(1) >= -LARGEST))).sum())  # a NaN is neither
         if unusable:
             raise DataError(
                 f"{unusable} of {len(x)} rows of the {name} features hold a NaN, an infinity or a number beyond {LARGEST:g}; {what} needs "

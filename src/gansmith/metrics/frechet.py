@@ -14,6 +14,7 @@ from gansmith.metrics.checks import check
 from gansmith.metrics.spread import extrapolated, groups, left_out
 from gansmith.records import Estimate
 
+COLUMNS = 256  # of the products of all columns, summed at a time
 ROWS = 4096  # taken to 64 bits at a time
 
 
@@ -33,20 +34,23 @@ class Moments:
         """
         count, shift = 0, None
         for batch in batches:
-            check("a Fréchet distance", 0, sample=batch)
-            for rows in batch.split(ROWS) if len(batch) else ():
-                x = rows.double()
+            check("a Fréchet distance", 0, given=batch)
+            if not len(batch):
+                continue
+            for rows in batch.split(ROWS):
                 if shift is None:  # near the mean, so that no digits are lost between the squares and the square of the sum
-                    shift = x.mean(0)
+                    shift = rows[:64].double().mean(0)
                     total, products = torch.zeros_like(shift), shift.new_zeros(len(shift), len(shift))
-                if x.shape[1] != len(shift):
-                    raise DataError(f"found features of width {x.shape[1]} after width {len(shift)}; all must come from one extractor.")
-                x = x - shift
+                if rows.shape[1] != len(shift):
+                    raise DataError(f"found features of width {rows.shape[1]} after width {len(shift)}; all must come from one extractor.")
+                x = rows - shift  # in 64 bits
                 total += x.sum(0)
-                products.addmm_(x.T, x)
+                for start in range(0, len(shift), COLUMNS):  # the lower half alone
+                    products[start:, start : start + COLUMNS].addmm_(x[:, start:].T, x[:, start : start + COLUMNS])
                 count += len(x)
         if shift is None:
             raise DataError("found no samples; a Fréchet distance needs at least 2 on each side. Give samples.")
+        products = products.tril() + products.tril(-1).T
         covariance = (products - torch.outer(total, total) / count) / max(1, count - 1)
         return cls(count, shift + total / count, covariance)
 
@@ -64,7 +68,8 @@ def frechet(a: Moments, b: Moments) -> float:
 
     With A = F F', tr (A B)^½ is the sum of the square roots of the eigenvalues of the symmetric F' B F; no root of a matrix is taken, so
     singular covariances (constant columns, fewer samples than columns) are as good as others. Biased upwards for few samples, the more
-    the wider the features: compare only at equal counts, or extrapolate with `frechet_estimates`. DataError for unlike widths or fewer than 2 samples.
+    the wider the features: compare only at equal counts, or extrapolate with `frechet_infinity`.
+    DataError for unlike widths or fewer than 2 samples.
     """
     if min(a.count, b.count) < 2:
         raise DataError(f"found {a.count} and {b.count} samples; a Fréchet distance needs at least 2 on each side. Give more samples.")
@@ -78,14 +83,26 @@ def frechet(a: Moments, b: Moments) -> float:
     return max(0.0, float(squared))
 
 
-def frechet_estimates(real: Tensor, fake: Tensor, seed: int, blocks: int = 20) -> tuple[Estimate, Estimate]:
-    """The distance of two sets [N, D], [M, D] as it is, and extrapolated to infinitely many samples on both sides; each with its interval.
+def frechet_estimate(real: Tensor, fake: Tensor, seed: int, blocks: int = 20) -> Estimate:
+    """The distance of two sets [N, D], [M, D] with its delete-a-group jackknife interval.  DataError for fewer than 2 samples a block."""
+    return left_out(*frechet_left_out(real, fake, seed, blocks))
+
+
+def frechet_infinity(real: Tensor, fake: Tensor, seed: int, blocks: int = 20) -> Estimate:
+    """The distance extrapolated to infinitely many samples on both sides, with its interval; may be below 0 where there is none.
 
     The bias of the distance falls as 1 / N, so a straight line over 1 / N, continued to 0, is free of it (arXiv:1911.07023). The paper lays
-    it through random subsets down to a tenth. Here it goes through all samples and those without one group in turn, which the
-    jackknife needs in any case: on Gaussians this left less bias and two thirds of the deviation, that of the plain distance. The
-    line bends where there are fewer samples than columns that matter, and some bias stays. The extrapolated distance may be below 0
-    where there is none. DataError for fewer than 2 samples a block.
+    it through random subsets down to a tenth. Here it goes through all samples and those without one group in turn, as
+    the jackknife does: on Gaussians this left less bias and two thirds of the deviation, that of the plain distance. The line bends where
+    there are fewer samples than columns that matter, and some bias stays. DataError for fewer than 2 samples a block.
+    """
+    return extrapolated(*frechet_left_out(real, fake, seed, blocks))
+
+
+def frechet_left_out(real: Tensor, fake: Tensor, seed: int, blocks: int = 20) -> tuple[float, list[float]]:
+    """The distance, and the distances without each group of both sets in turn: what both estimates are made of, for who wants the two.
+
+    Moments are gathered once for each group and merged, so it costs blocks + 1 decompositions and no second look at the samples.
     """
     check("the spread of a Fréchet distance", 2 * blocks, real=real, fake=fake)
     sides = [[Moments.of([group]) for group in groups(x, blocks, seed)] for x in (real, fake)]
@@ -94,8 +111,7 @@ def frechet_estimates(real: Tensor, fake: Tensor, seed: int, blocks: int = 20) -
         a, b = (reduce(Moments.merged, (part for i, part in enumerate(side) if i != out)) for side in sides)
         return frechet(a, b)
 
-    whole, left = distance(None), [distance(out) for out in range(blocks)]
-    return left_out(whole, left), extrapolated(whole, left)
+    return distance(None), [distance(out) for out in range(blocks)]
 
 
 def _factor(covariance: Tensor) -> Tensor:

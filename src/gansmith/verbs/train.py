@@ -6,7 +6,7 @@ import shutil
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -26,7 +26,7 @@ from gansmith.engine.plan import Plan
 from gansmith.engine.players import Players
 from gansmith.engine.quality import Quality
 from gansmith.engine.watch import Checkpoints, Log, Previews, TensorBoard
-from gansmith.errors import ConfigError, DataError, MissingExtra, RunError, TrainingError
+from gansmith.errors import ConfigError, DataError, GansmithError, MissingExtra, RunError, TrainingError
 from gansmith.layout import Layout
 from gansmith.metrics.gauge import Gauge
 from gansmith.runs import RunFolder, create, find, read_json, write_json, write_text
@@ -108,7 +108,7 @@ def train(
                    None: what the recipe says, the digits unless it says otherwise
     recipe         a Recipe or a recipe.yaml to begin from; `settings` are dotted changes to it, {"penalty.gamma": 0.3}
     minutes, samples, batch, seed   the same as settings run.minutes, run.samples, run.batch, run.seed
-    resume         a run folder to go on with; nothing else may then be changed, but for machine.device, .threads, .workers and run.stop_early
+    resume         a run folder to go on with; nothing else may then be changed but machine.device, .threads, .workers, run.stop_early
     runs, name     the run becomes the folder runs/name-1 (-2, …)
     generator      any module mapping (latent [B, Z]) or (latent, condition [B, K]) to x [B, C, *P]; `discriminator` one mapping x or
                    (x, condition) to logits [B]; `loss` any pair of losses. What is not brought comes from the recipe.
@@ -287,10 +287,20 @@ def _play(
 
     with asked_to_stop() as asked, probe.threads(recipe.machine.threads or 1):
         reached = play(players, feed, goal, plan, world, position, watch, lambda: asked() or over())
+    if world.first and recipe.run.report and (over() or reached.finished):
+        _write_report(run)
     if over():
         audience.over(run.path)
     elif not reached.finished:  # a stop was asked for, here or in another process
         raise KeyboardInterrupt
+
+
+def _write_report(run: RunFolder) -> None:
+    """The page of the run; that it could not be written is no reason to lose what was trained."""
+    from gansmith.verbs.report import report  # matplotlib takes a second to load, in which nothing would be seen of the run
+
+    with suppress(GansmithError):
+        report(run.path)
 
 
 def _watchers(

@@ -1,0 +1,303 @@
+"""From features to answers: every metric on the samples and on controls whose answer is known, and the verdicts that these force.
+
+A number alone says nothing: a copy of the training set has the best distance there is, and some metrics like noise. So each is also
+taken of held-out real samples (the floor: as good as samples can be), of copies of training samples (must look faithful and not
+original) and of shuffled numbers (must look like nothing). A metric whose controls come out in the wrong order decides nothing.
+
+Faithful and diverse are judged against a part of the training samples, as many as there are generated ones; original against all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from gansmith.errors import DataError
+from gansmith.metrics.frechet import Moments, frechet, frechet_left_out
+from gansmith.metrics.inception import inception_scores
+from gansmith.metrics.kernel import mmd2, mmd2_estimate
+from gansmith.metrics.neighbours import (
+    Distances,
+    Manifold,
+    Overlap,
+    authenticity,
+    data_copying,
+    distance_ratio,
+    near_copies,
+    overlap,
+)
+from gansmith.metrics.sliced import sliced_wasserstein
+from gansmith.metrics.spread import bootstrap, extrapolated, jackknife, left_out, student
+from gansmith.metrics.twosample import two_sample
+from gansmith.randomness import stream
+from gansmith.records import Answer, Estimate, Score, Verdict, Word
+
+NEIGHBOURS = 5
+BLOCKS = 20  # of a jackknife at most
+SPLITS = 10  # of the inception-type score at most
+LEAST = 20  # samples on each side
+OF_A_CLASS = 30  # samples on each side, from which on a class has scores of its own
+YES, PARTLY = 0.85, 0.6  # of the way from noise to held-out real samples
+COPIED, SUSPECT = 0.1, 0.03  # share of samples that are near-copies beyond those that chance makes
+DIRECTIONS = 128  # of the sliced distance
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """What is known of one set of samples: features [N, D], and where there are classes, indices [N] and a classifier's odds [N, K]."""
+
+    features: Tensor
+    labels: Tensor | None = None
+    odds: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+    def only(self, rows: Tensor) -> Seen:
+        """The samples at these indices, or where a mask is true."""
+        return Seen(self.features[rows], *(None if x is None else x[rows] for x in (self.labels, self.odds)))
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """Everything that a judgement rests on. `known`: the generator learned from `training`, so that copies of it would be found there."""
+
+    training: Seen
+    held_out: Seen
+    generated: Seen
+    copied: Seen
+    noise: Seen
+    classes: tuple[str, ...] = ()
+    known: bool = True
+
+
+def scores(found: Evidence, seed: int) -> tuple[Score, ...]:
+    """Every metric that has a meaning for these sets, with its interval and controls; then precision and coverage of each class.
+
+    DataError for fewer than LEAST samples on a side.
+    """
+    small = min(len(found.training), len(found.held_out), len(found.generated))
+    if small < LEAST:
+        raise DataError(f"found {small} samples on one side; a judgement needs at least {LEAST} on each. Give more samples.")
+    reference = _Reference.of(found, len(found.generated), seed)
+    own = reference.exactly(found.generated)
+    floor, copy, noise = (reference.control(x) for x in (found.held_out, found.copied, found.noise))
+    whole = [_score(m, own[m], floor.get(m), copy.get(m), noise.get(m)) for m in MEANINGS if m in own]
+    return (*whole, *(score for index, name in enumerate(found.classes) for score in _of_class(found, index, name, seed)))
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """What a metric tells of, and which way is better."""
+
+    word: Word
+    better: Literal["lower", "higher"]
+    note: str = ""
+
+
+INFINITE = "Fréchet distance, infinite samples"  # has no controls: the finite one's are as good, and these would cost most of the time
+MEANINGS: Mapping[str, Meaning] = {
+    "precision": Meaning("faithful", "higher", "share of samples that lie where real ones do"),
+    "density": Meaning("faithful", "higher", "how many real samples lie round each; about 1 is perfect"),
+    "two-sample AUC": Meaning("faithful", "lower", "how surely a classifier tells generated from real; 0.5 is not at all"),
+    "Fréchet distance": Meaning("faithful", "lower"),
+    INFINITE: Meaning("faithful", "lower"),
+    "kernel distance": Meaning("faithful", "lower"),
+    "sliced Wasserstein distance": Meaning("faithful", "lower"),
+    "inception-type score": Meaning("faithful", "higher"),
+    "label agreement": Meaning("faithful", "higher", "share of samples to which a classifier gives the label they were asked for"),
+    "recall": Meaning("diverse", "higher", "share of real samples that lie where generated ones do"),
+    "coverage": Meaning("diverse", "higher", "share of real samples with a generated one near by"),
+    "near-copies": Meaning("original", "lower", "share nearer to a training sample than all but 5 % of held-out samples are"),
+    "authenticity": Meaning("original", "higher"),
+    "distance ratio": Meaning("original", "higher", "of the distances to training and to held-out samples; 1 is perfect"),
+    "data copying C_T": Meaning("original", "higher", "about 0 is perfect, well below is copying"),
+}
+DECIDING: Mapping[Word, tuple[str, ...]] = {
+    "faithful": ("precision", "density"),
+    "diverse": ("coverage", "recall"),
+    "original": ("near-copies",),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class _Reference:
+    """What every set is measured against, gathered once: as many training features as there are generated ones, and all of them."""
+
+    found: Evidence
+    some: Tensor
+    manifold: Manifold
+    seed: int
+
+    @classmethod
+    def of(cls, found: Evidence, count: int, seed: int) -> _Reference:
+        order = torch.randperm(len(found.training), generator=stream(seed, "reference"))[:count].sort().values
+        some = found.training.features[order]
+        return cls(found, some, Manifold.of(some, NEIGHBOURS), seed)
+
+    def values(self, own: Seen) -> dict[str, Tensor]:
+        """Of the metrics that are means: one value for each sample."""
+        balls = overlap(self.manifold, Manifold.of(own.features, NEIGHBOURS))
+        found = {"precision": balls.precision, "density": balls.density, "recall": balls.recall, "coverage": balls.coverage}
+        if own.odds is not None and own.labels is not None and own.odds.shape[1] == len(self.found.classes):
+            found["label agreement"] = (own.odds.argmax(1) == own.labels).float()
+        return found
+
+    def exactly(self, own: Seen) -> dict[str, Estimate]:
+        """Every metric with its interval."""
+        x, real, seed = own.features, self.some, self.seed
+        found = {metric: bootstrap(values, seed) for metric, values in self.values(own).items()}
+        found["two-sample AUC"] = two_sample(real, x, seed).auc
+        blocks = min(BLOCKS, len(x) // 2)
+        distances = frechet_left_out(real, x, seed, blocks)
+        found["Fréchet distance"], found[INFINITE] = left_out(*distances), extrapolated(*distances)
+        found["kernel distance"] = mmd2_estimate(real, x, seed, blocks)
+        found["sliced Wasserstein distance"] = jackknife(
+            lambda a, b: sliced_wasserstein(a, b, seed, DIRECTIONS), real, x, seed=seed, blocks=blocks
+        )
+        if own.odds is not None:
+            found["inception-type score"] = student(inception_scores(own.odds, seed, _splits(own)))
+        if self.found.known:
+            near = self._distances(own)
+            found["near-copies"] = bootstrap(near_copies(near).copies, seed)
+            found["authenticity"] = bootstrap(authenticity(near), seed)
+            found["distance ratio"] = distance_ratio(near)
+            found["data copying C_T"] = self._copying(near, own)
+        return found
+
+    def control(self, own: Seen) -> dict[str, float]:
+        """The values alone, of a set whose answer is known."""
+        x, real, seed = own.features, self.some, self.seed
+        found = {metric: float(values.mean()) for metric, values in self.values(own).items()}
+        found["two-sample AUC"] = two_sample(real, x, seed).auc.value
+        found["Fréchet distance"] = frechet(Moments.of([real]), Moments.of([x]))
+        found["kernel distance"] = mmd2(real, x)
+        found["sliced Wasserstein distance"] = sliced_wasserstein(real, x, seed, DIRECTIONS)
+        if own.odds is not None:
+            found["inception-type score"] = float(inception_scores(own.odds, seed, _splits(own)).mean())
+        if self.found.known:
+            near = self._distances(own)
+            copies = near_copies(near)
+            found["authenticity"] = float(authenticity(near).mean())
+            if own is self.found.held_out:  # these are measured by held-out samples: what those would have themselves is known beforehand
+                found |= {"near-copies": copies.expected, "distance ratio": 1.0, "data copying C_T": 0.0}
+            else:
+                found["near-copies"] = float(copies.copies.mean())
+                found["distance ratio"] = distance_ratio(near).value
+                found["data copying C_T"] = self._copying(near, own).value
+        return found
+
+    def _distances(self, own: Seen) -> Distances:
+        return Distances.of(own.features, self.found.training.features, self.found.held_out.features)
+
+    def _copying(self, near: Distances, own: Seen) -> Estimate:
+        return data_copying(near, own.features, self.found.training.features, self.found.held_out.features, self.seed, cells=1)
+
+
+def _splits(own: Seen) -> int:
+    return min(SPLITS, len(own) // 10)
+
+
+def _score(
+    metric: str, estimate: Estimate, floor: float | None, copy: float | None, noise: float | None, label: str | None = None
+) -> Score:
+    meaning = MEANINGS[metric]
+    worst = copy if meaning.word == "original" else noise
+    reliable = floor is None or worst is None or (floor < worst if meaning.better == "lower" else floor > worst)
+    control = "copies of training samples" if meaning.word == "original" else "shuffled numbers"
+    wrong = f"unreliable here: {control} come out no worse than held-out real samples"
+    note = "; ".join(part for part in (meaning.note, "" if reliable else wrong) if part)
+    return Score(metric, meaning.word, meaning.better, estimate, floor, copy, noise, reliable, note, label)
+
+
+def _of_class(found: Evidence, index: int, name: str, seed: int) -> list[Score]:
+    """Precision and coverage of one class, where it has enough samples on each side."""
+    sides = (found.training, found.held_out, found.generated, found.copied, found.noise)
+    training, held_out, generated, copied, noise = (x.only(x.labels == index) if x.labels is not None else x.only(_NONE) for x in sides)
+    count = min(len(training), len(held_out), len(generated), len(copied), len(noise))
+    if count < OF_A_CLASS:
+        return []
+    real = Manifold.of(training.features[:count], NEIGHBOURS)
+
+    def measured(own: Seen) -> Overlap:
+        return overlap(real, Manifold.of(own.features[:count], NEIGHBOURS))
+
+    own, floor, copy, shuffled = (measured(x) for x in (generated, held_out, copied, noise))
+
+    def score(metric: str, value: Callable[[Overlap], Tensor]) -> Score:
+        at = [float(value(x).mean()) for x in (floor, copy, shuffled)]
+        return _score(metric, bootstrap(value(own), seed), at[0], at[1], at[2], name)
+
+    return [score("precision", lambda x: x.precision), score("coverage", lambda x: x.coverage)]
+
+
+_NONE = torch.zeros(0, dtype=torch.int64)
+
+
+# --- verdicts -------------------------------------------------------------------------------------------------------------------------
+
+
+def verdicts(found: Sequence[Score], known: bool = True) -> tuple[Verdict, ...]:
+    """The answers to faithful, diverse and original, and a fourth that only a proof can give.
+
+    Faithful and diverse stand on the way that a score has gone from noise (0) to held-out real samples (1): its deciding metrics' least
+    one. Original stands on the share of near-copies beyond what chance makes, as far as its interval leaves no doubt.
+    """
+    whole = [s for s in found if s.label is None]
+    return (
+        _closeness("faithful", whole, found),
+        _closeness("diverse", whole, found),
+        _originality(whole, known),
+        Verdict("useful", "unknown", "Not measured yet: 'gansmith prove' trains a model with the samples and without."),
+    )
+
+
+def _closeness(word: Word, whole: Sequence[Score], found: Sequence[Score]) -> Verdict:
+    deciding = [s for s in whole if s.metric in DECIDING[word] and s.reliable]
+    if not deciding:
+        return Verdict(word, "unknown", "No metric can tell on these data: their controls come out in the wrong order.")
+    ways = {s.metric: way(s) for s in deciding}
+    least = min(ways.values())
+    answer: Answer = "yes" if least >= YES else "partly" if least >= PARTLY else "no"
+    first = next(s for metric in DECIDING[word] for s in deciding if s.metric == metric)
+    shown, floor = first.estimate.value, first.floor or 0.0
+    if word == "faithful":
+        sentence = f"{_share(shown)} of the samples lie where real ones do; of held-out real ones {_share(floor)} do."
+    else:
+        sentence = f"The samples reach {_share(shown)} of the real ones; held-out real ones reach {_share(floor)}."
+    poor = [s.label for s in found if s.label is not None and s.word == word and s.reliable and way(s) < PARTLY]
+    if poor:
+        answer = "partly" if answer == "yes" else answer
+        sentence += f" Weakest: {', '.join(sorted(str(name) for name in poor)[:5])}."
+    return Verdict(word, answer, sentence, tuple(ways))
+
+
+def way(score: Score) -> float:
+    """How far a score has gone from noise (0) to held-out real samples (1); beyond these, 0 and 1."""
+    assert score.floor is not None
+    assert score.noise is not None
+    gone = (score.estimate.value - score.noise) / (score.floor - score.noise)
+    return min(1.0, max(0.0, gone))
+
+
+def _originality(whole: Sequence[Score], known: bool) -> Verdict:
+    if not known:
+        return Verdict("original", "unknown", "What the generator was trained on is not known, so copies of it cannot be looked for.")
+    deciding = [s for s in whole if s.metric in DECIDING["original"] and s.reliable]
+    if not deciding:
+        return Verdict("original", "unknown", "No metric can tell on these data: copies come out no worse than held-out real samples.")
+    score = deciding[0]
+    chance = score.floor or 0.0
+    beyond = score.estimate.low - chance
+    answer: Answer = "no" if beyond > COPIED else "partly" if beyond > SUSPECT else "yes"
+    share = _share(score.estimate.value)
+    sentence = f"{share} of the samples lie as near to a training sample as {_share(chance)} of new real ones would."
+    return Verdict("original", answer, sentence, (score.metric,))
+
+
+def _share(value: float) -> str:
+    return f"{100 * value:.0f} %"

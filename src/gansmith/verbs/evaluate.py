@@ -1,0 +1,204 @@
+"""evaluate: are the samples faithful, diverse and original? Scores with their spread, beside controls whose answer is known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from gansmith import artefact, features
+from gansmith.artefact import Generator
+from gansmith.errors import ConfigError, DataError
+from gansmith.features import Extractor
+from gansmith.metrics import judgement
+from gansmith.metrics.judgement import LEAST, Evidence, Seen
+from gansmith.metrics.neighbours import closest, nearest
+from gansmith.randomness import seed_of
+from gansmith.records import Evaluation
+from gansmith.runs import RunFolder, read_json, replacing, write_json
+from gansmith.verbs import sets
+from gansmith.verbs.run import Run
+from gansmith.verbs.sets import Part, Sets
+
+MOST = 10_000  # samples on each side unless told otherwise: beyond it the spread hardly shrinks, and the time goes on
+SEARCHED = 50_000  # training samples among which copies are looked for
+FEW = 500  # below it the intervals are wide
+PAIRS = 12  # in the gallery of the closest
+FORMAT = 1
+
+Progress = Callable[[int, int, str], None]
+
+
+def evaluate(
+    subject: str | Path | Run,
+    *,
+    against: str | Path | None = None,
+    training: str | Path | None = None,
+    extractor: str | Extractor | None = None,
+    weights: str | Path | None = None,
+    count: int | None = None,
+    seed: int = 0,
+    settings: Mapping[str, Any] | None = None,
+    data: Any = None,
+    generator: torch.nn.Module | None = None,
+    command: str = "",
+    progress: Progress = lambda done, all, words: None,
+) -> Evaluation:
+    """Judge the samples of a run, of an exported generator, or in a folder or an array, whoever made them.
+
+    subject    a run, the path of one, of an export, or of data that some generator made
+    against    real data it never saw; of a run: in the place of the part it kept out
+    training   what it was trained on, where no run tells; without it nothing can be said of originality
+    extractor  pixels, classifier, inception or dinov2, or an object like those of `gansmith.features`; None: the best there is for the data
+    weights    of the extractor, as a file
+    count      samples on each side at most; None: as many as were kept out, up to 10,000
+    settings   data.size, data.channels and the like, to open folders in one form
+
+    The evaluation of a run is added to its scores.json, with a picture of the closest pairs beside it. DataError, ConfigError, RunError.
+    """
+    if count is not None and count < LEAST:
+        raise ConfigError(f"{count} samples were asked for; a judgement needs at least {LEAST} on each side.")
+    found = _sets(subject, against, training, settings or {}, data, generator, lambda done, all: progress(done, all, "reading"))
+    n = min(count or MOST, len(found.held_out), len(found.training), *([found.most] if found.most is not None else []))
+    if n < LEAST:
+        raise DataError(
+            f"found {len(found.training)} training, {len(found.held_out)} held-out and {found.most or 'any number of'} generated samples; "
+            f"a judgement needs at least {LEAST} of each. Train with a larger data.held_out, or give more real data with --against."
+        )
+    return _judge(found, n, extractor, weights, seed, command, progress)
+
+
+def _judge(
+    found: Sets, n: int, extractor: str | Extractor | None, weights: str | Path | None, seed: int, command: str, progress: Progress
+) -> Evaluation:
+    seer = _extractor(extractor, weights, found, progress)
+    held, trained, copied = (
+        part.some(count, seed, purpose)
+        for part, count, purpose in ((found.held_out, n, "held out"), (found.training, SEARCHED, "training"), (found.training, n, "copy"))
+    )
+    made, labels = found.draw(n, seed)
+    classes = found.classes if labels is not None else ()
+
+    def see(raw: np.ndarray, of: np.ndarray | None, words: str) -> Seen:
+        x = features.extract(seer, raw, progress=lambda done, all: progress(done, all, words))
+        return Seen(x, torch.from_numpy(of) if classes and of is not None else None, seer.probabilities(x))
+
+    evidence = Evidence(
+        training=see(trained.raw(), trained.labels, "training samples"),
+        held_out=see(held.raw(), held.labels, "held-out samples"),
+        generated=see(made, labels, "generated samples"),
+        copied=see(copied.raw(), copied.labels, "copies, a control"),
+        noise=see(shuffled(held.raw(), seed), held.labels, "noise, a control"),
+        classes=classes,
+        known=found.known,
+    )
+    progress(0, 1, "comparing")
+    scores = judgement.scores(evidence, seed)
+    evaluation = Evaluation(
+        when=datetime.now(UTC).isoformat(timespec="seconds"),
+        command=command,
+        subject=found.subject,
+        conditions={
+            **found.about,
+            "extractor": seer.name,
+            **seer.conditions,
+            "generated": n,
+            "held_out": len(held),
+            "training": len(trained),
+            "seed": seed,
+        },
+        scores=scores,
+        verdicts=judgement.verdicts(scores, found.known),
+        warnings=_warnings(found, n, seer),
+    )
+    if found.folder is not None:
+        _gallery(found, made, trained, evidence, found.folder)
+        add(found.folder, evaluation)
+    progress(1, 1, "comparing")
+    return evaluation
+
+
+def _sets(
+    subject: str | Path | Run,
+    against: str | Path | None,
+    training: str | Path | None,
+    settings: Mapping[str, Any],
+    data: Any,
+    generator: torch.nn.Module | None,
+    opening: Callable[[int, int], None],
+) -> Sets:
+    if isinstance(subject, Run) or sets.is_run(subject):
+        if training is not None or settings:
+            raise ConfigError("a run knows what it was trained on and in which form. Leave --training, --size and --channels out.")
+        run = subject if isinstance(subject, Run) else Run(subject, generator)
+        return sets.of_run(run, against, data, opening)
+    if against is None:
+        raise ConfigError(f"{subject} is not a run, so nothing says what to judge it by. Give real data with --against.")
+    if artefact.is_artefact(subject):
+        return sets.of_export(subject, Generator.load(subject, generator), against, training, settings, opening)
+    return sets.of_data(subject, against, training, settings, opening)
+
+
+def _extractor(asked: str | Extractor | None, weights: str | Path | None, found: Sets, progress: Progress) -> Extractor:
+    if asked is not None and not isinstance(asked, str):
+        return asked
+    return features.choose(
+        asked,
+        found.training.collection,
+        found.training.members,
+        found.held_out.collection,
+        found.held_out.members,
+        weights=weights,
+        progress=lambda done, all: progress(done, all, "learning to see"),
+    )
+
+
+def shuffled(raw: np.ndarray, seed: int) -> np.ndarray:
+    """The control without structure: every number of a sample taken from another sample, so that each alone looks right.
+
+    raw [N, ...] -> [N, ...], the same values at each place, in an order of its own.
+    """
+    source = np.random.default_rng(seed_of(seed, "shuffled"))
+    flat = raw.reshape(len(raw), -1)
+    order = np.argsort(source.random(flat.shape, dtype=np.float32), axis=0)
+    return np.take_along_axis(flat, order, 0).reshape(raw.shape)
+
+
+def _warnings(found: Sets, n: int, seer: Extractor) -> tuple[str, ...]:
+    said = []
+    if n < FEW:
+        said.append(f"Only {n} samples on each side: the intervals are wide, and small faults are not seen.")
+    if not found.known:
+        said.append("What the generator was trained on is not known here, so nothing is said of originality. Give it with --training.")
+    if len(found.training) > SEARCHED:
+        said.append(f"Copies were looked for among {SEARCHED:,} of the {len(found.training):,} training samples.")
+    if seer.name in ("pixels", "values") and len(found.facts["shape"]) > 2:
+        said.append(
+            "Scores are of plain pixels, which see shape and colour and little of meaning. With labels, or --extractor inception, "
+            "they would see more."
+        )
+    return tuple(said)
+
+
+def _gallery(found: Sets, made: np.ndarray, trained: Part, evidence: Evidence, folder: RunFolder) -> None:
+    """closest.png: the generated samples that lie nearest to a training sample, in a row, and these training samples below them."""
+    pairs = closest(nearest(evidence.generated.features, evidence.training.features), PAIRS)
+    below = trained.raw(np.array([pair.training for pair in pairs]))
+    picture = found.domain.picture(np.concatenate([made[[pair.fake for pair in pairs]], below]), columns=len(pairs))
+    with replacing(folder.closest) as temporary:
+        picture.save(temporary, "PNG")
+
+
+def history(folder: RunFolder) -> list[Evaluation]:
+    """Every evaluation of a run, oldest first."""
+    return [Evaluation.from_dict(e) for e in read_json(folder.scores)["evaluations"]] if folder.scores.exists() else []
+
+
+def add(folder: RunFolder, evaluation: Evaluation) -> None:
+    """Add an evaluation to a run's scores.json."""
+    entries: Sequence[Evaluation] = [*history(folder), evaluation]
+    write_json(folder.scores, {"format": FORMAT, "evaluations": [e.to_dict() for e in entries]})
