@@ -16,12 +16,14 @@ if TYPE_CHECKING:
     from gansmith.artefact import Generator, Samples
     from gansmith.config import Recipe
     from gansmith.domains.domain import Codec, Domain
+    from gansmith.downstream.models import Budget
     from gansmith.errors import ConfigError, DataError, GansmithError, MissingExtra, RunError, StorageError, TrainingError
     from gansmith.layout import Batch, Block, Layout
     from gansmith.losses import LOSSES, LossPair
-    from gansmith.records import Evaluation, Finding
+    from gansmith.records import Evaluation, Finding, Proof
     from gansmith.verbs.describe import Description, describe
     from gansmith.verbs.evaluate import evaluate
+    from gansmith.verbs.prove import prove
     from gansmith.verbs.report import report
     from gansmith.verbs.run import Run, load
     from gansmith.verbs.sample import sample
@@ -33,6 +35,7 @@ _HOME = {
     "LOSSES": "losses",
     "Batch": "layout",
     "Block": "layout",
+    "Budget": "downstream.models",
     "Codec": "domains.domain",
     "ConfigError": "errors",
     "DataError": "errors",
@@ -45,6 +48,7 @@ _HOME = {
     "Layout": "layout",
     "LossPair": "losses",
     "MissingExtra": "errors",
+    "Proof": "records",
     "Recipe": "config",
     "Run": "verbs.run",
     "RunError": "errors",
@@ -54,6 +58,7 @@ _HOME = {
     "describe": "verbs.describe",
     "evaluate": "verbs.evaluate",
     "load": "verbs.run",
+    "prove": "verbs.prove",
     "report": "verbs.report",
     "sample": "verbs.sample",
     "train": "verbs.train",
@@ -63,6 +68,7 @@ __all__ = [
     "LOSSES",
     "Batch",
     "Block",
+    "Budget",
     "Codec",
     "ConfigError",
     "DataError",
@@ -75,6 +81,7 @@ __all__ = [
     "Layout",
     "LossPair",
     "MissingExtra",
+    "Proof",
     "Recipe",
     "Run",
     "RunError",
@@ -84,6 +91,7 @@ __all__ = [
     "describe",
     "evaluate",
     "load",
+    "prove",
     "report",
     "sample",
     "train",

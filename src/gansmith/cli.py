@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
     from gansmith.engine.loop import Tick
-    from gansmith.records import Evaluation, Finding
+    from gansmith.records import Evaluation, Finding, Proof
     from gansmith.verbs.describe import Description
     from gansmith.verbs.train import Started
 
@@ -193,6 +193,73 @@ def evaluate(
             settings=_data_settings(size, channels, fit, labels, None), command=_command(), progress=bar.stage,
         )  # fmt: skip
     _show_evaluation(found)
+
+
+@app.command()
+def prove(
+    run: Annotated[Path, typer.Argument(help="A run on data with labels.")],
+    per_class: Annotated[str, typer.Option(help="Real samples of each class to train on: 10,30,all makes three settings.")] = "all",
+    ratios: Annotated[str, typer.Option(help="Synthetic samples for each real one: 1,10 makes two settings.")] = "1",
+    rare: Annotated[
+        str | None,
+        typer.Option(metavar="CLASS=SHARE", help="Keep so small a share of a class, and let the generator fill it up: cat=0.01."),
+    ] = None,
+    test: Annotated[
+        str | None, typer.Option(metavar="DATA", help="Labelled data to judge on, in the place of what the run kept aside.")
+    ] = None,
+    steps: Annotated[int | None, typer.Option(help="Of the optimiser in every training, the same for all.")] = None,
+    seeds: Annotated[int, typer.Option(help="Trainings of each kind.")] = 5,
+    seed: Annotated[int, typer.Option(help="Of everything drawn.")] = 0,
+) -> None:
+    """Do the samples help a model? Trains one on real, synthetic and both, with and without classical augmentation, and compares.
+
+    The proof is kept in the run's proof.json and shown in its report. "No measurable effect" is a normal answer.
+    """
+    from gansmith.verbs.prove import prove as verb
+
+    with Bar("proving") as bar:
+        found = verb(
+            run, per_class=[None if n == "all" else _whole(n, "--per-class") for n in per_class.split(",")],
+            ratios=[_real(n, "--ratios") for n in ratios.split(",")], rare=_rare(rare), test=test, budget=steps, seeds=seeds, seed=seed,
+            command=_command(), progress=bar.stage,
+        )  # fmt: skip
+    _show_proof(found)
+
+
+def _real(text: str, option: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise errors.ConfigError(f"{option} takes numbers separated by commas, for example 1,10; found {text!r}.") from None
+
+
+def _rare(text: str | None) -> str | tuple[str, float] | None:
+    """'cat=0.01' as a class and the share of it that is kept; 'cat' as a class that is rare already."""
+    if text is None or "=" not in text:
+        return text
+    name, _, share = text.rpartition("=")
+    return name, _real(share, "--rare")
+
+
+def _show_proof(found: Proof) -> None:
+    from rich.table import Table
+
+    for setting in found.settings:
+        out.print(escape(setting.title))
+        table = Table(box=None, pad_edge=False, header_style="")
+        for column in ("trained on", "samples", "score", "range over seeds"):
+            table.add_column(column, justify="left" if column == "trained on" else "right")
+        for arm in setting.arms:
+            if arm.failed:
+                table.add_row(arm.name, f"{arm.samples:,}", "–", escape(arm.failed))
+            else:
+                mean = sum(arm.scores) / len(arm.scores)
+                table.add_row(arm.name, f"{arm.samples:,}", f"{mean:.1%}", f"{min(arm.scores):.1%} to {max(arm.scores):.1%}")
+        out.print(table)
+        out.print(escape(setting.sentence))
+    out.print(f"{found.verdict.word:9} {found.verdict.answer:8} {escape(found.verdict.sentence)}")
+    for words in found.warnings:
+        out.print(f"warning  {escape(words)}")
 
 
 @app.command()

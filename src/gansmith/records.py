@@ -130,7 +130,7 @@ class Setting:
     ratio: float
     arms: tuple[Arm, ...]
     differences: tuple[Difference, ...]
-    answer: Literal["helps", "no measurable effect", "harms"]
+    answer: Literal["helps", "no measurable effect", "harms", "not measured"]
     sentence: str  # "helps: +1.8 points (0.9 to 2.6) over real + classical"
     rare: str | None = None  # the class that was made rare, in the imbalance case
 

@@ -85,9 +85,9 @@ def of_run(run: Run, against: str | Path | None, data: Any, opening: Opening) ->
     """Of a run: the part it trained on and the part it kept out, or `against` in the place of the latter."""
     recipe = run.recipe
     if recipe.data.source == MEMORY and data is None:
-        raise DataError(f"{run.path} was trained on data passed from Python. Pass the same data: gansmith.evaluate(run, data=...).")
+        raise DataError(f"{run.path} was trained on data passed from Python. From Python, pass the same data again as data=.")
     generator = run.generator
-    opened = Opened.of(recipe, data, "cpu", opening)
+    opened = Opened.of(recipe, data, recipe.machine.device or "cpu", opening)  # an automatic size depends on the device
     if opened.fingerprint != run.data["fingerprint"]:
         raise DataError(
             f"the data in {recipe.data.source} are not those {run.path} was trained on (fingerprint {opened.fingerprint}, was "

@@ -1,0 +1,121 @@
+"""From right and wrong answers to scores, differences and words.
+
+Letters: S seeds, n test samples, K classes. right [S, n] says which test samples a model of each seed named rightly.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import numpy as np
+
+from gansmith.downstream.arms import ALL, BOTH, CLASSICAL, REAL, REPEATED, SYNTHETIC
+from gansmith.records import Arm, Difference, Estimate, Setting, Verdict
+
+Answer = Literal["helps", "no measurable effect", "harms", "not measured"]
+
+PRIMARY = (ALL, CLASSICAL)
+PAIRS = (PRIMARY, (BOTH, CLASSICAL), (BOTH, REAL), (BOTH, REPEATED), (SYNTHETIC, REAL), (CLASSICAL, REAL))
+WITHOUT = (REAL, CLASSICAL, REPEATED)  # arms that hold no synthetic sample
+NORMAL = 1.96  # standard deviations of a normal distribution on either side of its middle that hold 95 % of it
+FAR = 0.05  # of balanced accuracy: synthetic samples alone fall so far behind real ones that they are what must improve
+
+
+def recalls(right: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
+    """Share of each class that was named rightly.  right [S, n], labels [n] -> [S, K]; NaN for a class without a test sample"""
+    found = np.full((len(right), classes), np.nan)
+    for k in np.unique(labels):
+        found[:, k] = right[:, labels == k].mean(1)
+    return found
+
+
+def balanced_accuracy(right: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Mean of the classes' recalls, so that a rare class counts as much as another; accuracy where classes are alike.
+    right [S, n], labels [n] -> [S]"""
+    return np.nanmean(recalls(right, labels, int(labels.max()) + 1), axis=1)
+
+
+def test_error(a: np.ndarray, b: np.ndarray, labels: np.ndarray) -> float:
+    """Standard error of the difference of two balanced accuracies that comes from the choice of the test samples.
+
+    a, b [S, n], labels [n]. The n differences, each a mean over seeds, are taken as a sample of their class:
+    sqrt(sum over classes of var_k / n_k) / K.
+    """
+    change = a.mean(0) - b.mean(0, dtype=float)
+    parts = [change[labels == k] for k in np.unique(labels)]
+    return math.sqrt(sum(p.var() / max(len(p) - 1, 1) for p in parts)) / len(parts)
+
+
+def widened(estimate: Estimate, error: float) -> Estimate:
+    """An interval with an independent standard error added in squares."""
+    low, high = (math.hypot(end - estimate.value, NORMAL * error) for end in (estimate.low, estimate.high))
+    return Estimate(estimate.value, estimate.value - low, estimate.value + high)
+
+
+def points(estimate: Estimate) -> str:
+    """'+1.8 points (0.9 to 2.6)': in hundredths, with a second digit where the interval is narrow."""
+    digits = 1 if estimate.high - estimate.low >= 0.005 else 2
+    value, low, high = (round(100 * n, digits) + 0.0 for n in (estimate.value, estimate.low, estimate.high))
+    return f"{value:+.{digits}f} points ({low:.{digits}f} to {high:.{digits}f})"
+
+
+def answer(arms: Mapping[str, Arm], differences: Sequence[Difference]) -> tuple[Answer, str]:
+    """The answer of one setting and its sentence.
+
+    It helps where the interval of the primary difference lies above zero and no arm without synthetic samples did better still; it
+    harms where it lies below.
+    """
+    ours, rival = PRIMARY
+    primary = next((d.estimate for d in differences if (d.arm, d.against) == PRIMARY), None)
+    if primary is None:
+        return "not measured", "not measured: " + "; ".join(f"{n} failed, {arms[n].failed}" for n in PRIMARY if arms[n].failed)
+    told = f"{points(primary)} over {rival}"
+    if primary.high < 0:
+        return "harms", f"harms: {told}"
+    if primary.low <= 0:
+        return "no measurable effect", f"no measurable effect: {told}"
+    best = max((arms[name] for name in WITHOUT if arms[name].scores), key=mean)
+    ahead = mean(best) - mean(arms[ours])
+    if ahead > 0:
+        return "no measurable effect", f"no measurable effect: {told}, but {best.name} did better still, by {100 * ahead:.1f} points"
+    return "helps", f"helps: {told}"
+
+
+def mean(arm: Arm) -> float:
+    """Mean score of an arm over its seeds."""
+    return float(np.mean(arm.scores))
+
+
+def verdict(settings: Sequence[Setting]) -> Verdict:
+    """The word useful over all settings: yes where all help, partly where some do, no where none does, unknown where none was measured."""
+    because = (f"balanced accuracy of {PRIMARY[0]} against {PRIMARY[1]}",)
+    measured = [s for s in settings if any((d.arm, d.against) == PRIMARY for d in s.differences)]
+    if not measured:
+        return Verdict("useful", "unknown", settings[0].sentence, because)
+    helping = [s for s in measured if s.answer == "helps"]
+    if len(measured) == 1:
+        said = measured[0].sentence
+    else:
+        counts = {w: sum(s.answer == w for s in measured) for w in ("helps", "no measurable effect", "harms")}
+        said = f"of {len(measured)} settings: " + ", ".join(f"{n} {w!r}" for w, n in counts.items() if n)
+        said += "".join(f"; {s.title}: {s.sentence}" for s in helping[:1])
+    if helping:
+        return Verdict("useful", "yes" if len(helping) == len(measured) else "partly", said, because)
+    return Verdict("useful", "no", f"{said}. {advice(measured)}", because)
+
+
+def advice(settings: Sequence[Setting]) -> str:
+    """What to try where synthetic samples do not help."""
+    arms = [{a.name: a for a in s.arms} for s in settings]
+    behind = [mean(a[REAL]) - mean(a[SYNTHETIC]) for a in arms if a[REAL].scores and a[SYNTHETIC].scores]
+    if behind and min(behind) > FAR:
+        return (
+            f"Trained on synthetic samples alone the model falls {100 * min(behind):.0f} points behind real ones: "
+            "train the generator longer, and look at what 'gansmith evaluate' says of its samples."
+        )
+    return (
+        "Synthetic samples alone teach nearly as much as real ones, so more of them add little: a gain is likelier with fewer real samples "
+        "of a class, where one class is rare, or at another ratio; try these."
+    )

@@ -1,0 +1,337 @@
+"""prove: does it help to train a model of one's own on the samples as well?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from gansmith.config import Recipe
+from gansmith.downstream import arms, judge
+from gansmith.downstream.arms import ARMS, AUGMENTED, Rare, Scheme
+from gansmith.downstream.classical import Classical
+from gansmith.downstream.mirror import keeps_its_class
+from gansmith.downstream.models import Budget, Labelled, Learner, TrainingSet, first_line, learner
+from gansmith.errors import ConfigError, DataError, RunError
+from gansmith.metrics.spread import paired
+from gansmith.randomness import seed_of
+from gansmith.records import Arm, Difference, Estimate, Proof, Setting
+from gansmith.runs import RunFolder, read_json, write_json
+from gansmith.verbs import sets
+from gansmith.verbs.run import Run
+from gansmith.verbs.sets import Part, Sets
+from gansmith.verbs.train import automatic_device
+
+FORMAT = 1
+LEAST_SEEDS = 3  # that have an interval
+FEW_SEEDS = 5  # below it an interval says little
+FEW_TESTS = 20  # samples of a class, below which one of them moves its recall by more than 5 points
+LOOKED_AT = 3000  # training samples by which it is decided whether pictures are mirrored
+
+Progress = Callable[[int, int, str], None]
+
+
+class Drawer(Protocol):
+    """What samples come from: `artefact.Generator`, or anything else that draws labelled samples like the run's data."""
+
+    @property
+    def classes(self) -> tuple[str, ...]: ...
+
+    def sample(self, count: int, *, label: Sequence[str], seed: int) -> Any:
+        """One sample of each class in `label`, `count` in all, with .raw [N, ...] as stored and .labels [N]."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """What all settings of one proof share."""
+
+    real: Part  # what the generator was trained on
+    labels: np.ndarray  # [N] of these
+    test: Labelled  # what neither it nor any model was
+    classes: tuple[str, ...]
+    encode: Callable[[Tensor], Tensor]
+    learn: Learner
+    classical: Classical
+    drawer: Drawer
+    seeds: tuple[int, ...]
+
+
+def prove(
+    run: str | Path | Run,
+    *,
+    model: Any = None,
+    per_class: Sequence[int | None] = (None,),
+    ratios: Sequence[float] = (1.0,),
+    seeds: int = FEW_SEEDS,
+    rare: str | tuple[str, float] | None = None,
+    test: str | Path | None = None,
+    budget: Budget | int | None = None,
+    seed: int = 0,
+    data: Any = None,
+    generator: nn.Module | Drawer | None = None,
+    command: str = "",
+    progress: Progress = lambda done, all, words: None,
+) -> Proof:
+    """Train a model on real samples, on synthetic ones, on both, with and without classical augmentation, and compare them on real
+    samples that neither the generator nor a model has seen. Gives the proof and adds it to the run's proof.json.
+
+    run        a run folder whose data have labels
+    model      what is trained: None for a small network of the library's own; an estimator with fit and predict, cloned for each
+               training, which sees flat rows [N, C·P]; a function without arguments that builds a PyTorch module mapping x [B, C, *P] to
+               logits [B, K]; or a function (train_x, train_y, test_x, seed) -> classes of test_x. Samples are encoded as for the networks
+    per_class  real samples of each class to train on, one setting each; None: all that the generator was trained on
+    ratios     synthetic samples for each real one, one setting each
+    rare       a class of which there are few; with a share, of which that share is kept, ("cat", 0.01). The generator fills it up, and the
+               arms without synthetic samples repeat what there is of it as often
+    test       a labelled data set to judge on instead of the run's held-out part
+    budget     steps of the optimiser, or a Budget; the same for every arm (an estimator and a function have their own)
+    seeds      trainings of each arm. For one seed all arms share the real samples, the first weights and the order of batches
+    data       the data again, where the run was trained on data passed from Python
+    generator  the module to fill, where the run trained the user's own; or another source of samples to prove, with .classes and .sample()
+    progress   told how many trainings are done, of how many, and which comes next
+
+    The measure is balanced accuracy, the mean of the classes' recalls: in a proof with a rare class that class counts as much as
+    another, and where classes are equally frequent it is the accuracy. Scores and differences are shares from 0 to 1.
+
+    The verdict rests on one comparison, named here before any number is known: real + classical + synthetic against real + classical.
+    Who has no generator augments classically, so that is the rival, and the two differ in the synthetic samples alone. To take the
+    best arm with synthetic samples against the best without, after the fact, would reward luck: of several comparisons without any effect
+    one often looks like a gain. All other differences are shown, and may only take a "helps" away: it is withdrawn where an arm without
+    synthetic samples scored higher than the arm with them.
+
+    The interval (95 %) is that of the paired difference over seeds, widened by the standard error that comes from the choice of the
+    test samples; a gain on 100 test samples is not yet a gain.
+
+    A generator that was trained on more real samples than the arms carries what the others taught into them; the proof says so in its
+    warnings. For a claim about few samples, train the generator on those few.
+
+    An arm whose training fails says why and the others go on. ConfigError, DataError and RunError as usual; DataError above all where
+    there are no labels, no held-out part, or where test samples are among those trained on.
+    """
+    if seeds < LEAST_SEEDS:
+        raise ConfigError(f"a difference over {seeds} seeds has no interval; give at least {LEAST_SEEDS}, better {FEW_SEEDS}.")
+    schemes = [Scheme(n, float(r), _rare(rare)) for n in per_class for r in ratios]
+    if not schemes:
+        raise ConfigError("per_class and ratios need at least one entry each; None in per_class means all samples there are.")
+    run = run if isinstance(run, Run) else Run(run, generator if isinstance(generator, nn.Module) else None)
+    found = sets.of_run(run, test, data, lambda done, all: progress(done, all, "reading"))
+    labels, classes, tests = _labels(found), found.training.collection.classes, _tests(found)
+    for scheme in schemes:  # what cannot be done is told before anything is trained
+        arms.extra_counts(arms.real_counts(labels, classes, scheme), classes, scheme)
+    own = run.generator
+    drawer = own if generator is None or isinstance(generator, nn.Module) else generator
+    if tuple(drawer.classes) != classes:
+        raise DataError(f"the generator knows the classes {_listed(drawer.classes)}, the data have {_listed(classes)}. Both must be alike.")
+    layout, encode, device = own.card.layout, own.codec.encode, automatic_device(Recipe())
+    spent = budget if isinstance(budget, Budget) else Budget() if budget is None else Budget(steps=budget)
+    learn = learner(model, layout, spent, device)
+    progress(0, len(schemes) * seeds * len(ARMS), "may samples be mirrored?")
+    looked_at = found.training.some(LOOKED_AT, seed, "mirror")
+    mirrors = keeps_its_class(Labelled(looked_at.raw(), _labels_of(looked_at)), encode, layout, spent, seed, device)
+    case = Case(
+        real=found.training,
+        labels=labels,
+        test=tests,
+        classes=classes,
+        encode=encode,
+        learn=learn,
+        classical=Classical(layout, mirrors),
+        drawer=drawer,
+        seeds=tuple(seed_of(seed, "prove", i) for i in range(seeds)),
+    )
+    settings = tuple(_setting(case, scheme, _counting(progress, i, len(schemes), seeds)) for i, scheme in enumerate(schemes))
+    trained = f"generator trained on {len(labels):,} samples, from which the arms' real ones are drawn"
+    proof = Proof(
+        when=datetime.now(UTC).isoformat(timespec="seconds"),
+        command=command,
+        subject=found.subject,
+        conditions={
+            **found.about,
+            "trained": trained if drawer is own else f"{type(drawer).__name__} in the place of the run's {trained}",
+            "training": len(labels),
+            "model": learn.words,
+            "budget": learn.spent,
+            "seeds": seeds,
+            "seed": seed,
+            "test": len(tests),
+            "measure": "balanced accuracy",
+            "primary": " against ".join(judge.PRIMARY),
+            "interval": "95 %, paired over seeds (Student), with the standard error that the test samples give",
+            "classical": case.classical.words,
+            "device": device,
+            "torch": torch.__version__,
+        },
+        settings=settings,
+        verdict=judge.verdict(settings),
+        warnings=tuple(_warnings(case, settings)),
+    )
+    add(run.folder, proof)
+    return proof
+
+
+def history(folder: RunFolder) -> list[Proof]:
+    """Every proof of a run, oldest first. RunError where they were written by a newer version."""
+    if not folder.proof.exists():
+        return []
+    there = read_json(folder.proof)
+    if there["format"] > FORMAT:
+        raise RunError(f"{folder.proof} was written by a newer gansmith. Upgrade with: pip install -U gansmith")
+    return [Proof.from_dict(p) for p in there["proofs"]]
+
+
+def add(folder: RunFolder, proof: Proof) -> None:
+    """Add a proof to a run's proof.json."""
+    write_json(folder.proof, {"format": FORMAT, "proofs": [p.to_dict() for p in [*history(folder), proof]]})
+
+
+# --- what is compared ----------------------------------------------------------------------------------------------------
+
+
+def _rare(rare: str | tuple[str, float] | None) -> Rare | None:
+    return None if rare is None else Rare(rare) if isinstance(rare, str) else Rare(*rare)
+
+
+def _labels_of(part: Part) -> np.ndarray:
+    """Labels of a part that is known to have them."""
+    assert part.labels is not None
+    return part.labels
+
+
+def _labels(found: Sets) -> np.ndarray:
+    """Labels [N] of the training part. DataError where there are none, or no classes to tell apart."""
+    if found.training.labels is None:
+        raise DataError(
+            f"the data of {found.subject} have no labels, and a proof trains models to tell classes apart. Sort the samples into a folder "
+            "for each class, add a labels.csv, or give an array of labels, and train again (without --labels none)."
+        )
+    if len(found.training.collection.classes) < 2:
+        raise DataError(f"the data of {found.subject} have one class only, and a proof trains models to tell classes apart. Add another.")
+    return found.training.labels
+
+
+def _tests(found: Sets) -> Labelled:
+    """The samples to judge on, with the classes of the training part. DataError where they have none, or others."""
+    held, own = found.held_out, found.training.collection.classes
+    if held.labels is None:
+        raise DataError("the test set has no labels, and a proof needs them: a folder for each class, a labels.csv, or an array of labels.")
+    names = held.collection.classes
+    unknown = [names[k] for k in np.unique(held.labels) if names[k] not in own]
+    if unknown:
+        raise DataError(f"the test set has the class {unknown[0]!r}, and the run knows {_listed(own)}. Give its classes the same names.")
+    places = np.array([own.index(name) if name in own else -1 for name in names])
+    return Labelled(held.raw(), places[held.labels])
+
+
+# --- the comparison ------------------------------------------------------------------------------------------------------
+
+
+def _setting(case: Case, scheme: Scheme, told: Callable[[str], None]) -> Setting:
+    """All arms under one scheme, for all seeds."""
+    right: dict[str, list[np.ndarray]] = {name: [] for name in ARMS}
+    failed: dict[str, str] = {}
+    samples: dict[str, int] = {}
+    for i, seed in enumerate(case.seeds):
+        for name, train in _training_sets(case, scheme, seed):
+            told(f"{name}, seed {i + 1} of {len(case.seeds)}")
+            samples[name] = train.different
+            if name in failed:
+                continue
+            try:
+                right[name].append(_predicted(case, train, seed) == case.test.labels)
+            except Exception as error:  # whatever a user's model raises
+                failed[name] = first_line(error)
+    answers = {name: np.array(right[name]) for name in ARMS if name not in failed}  # [S, n]
+    found = {name: _arm(case, name, samples[name], answers.get(name), failed.get(name, "")) for name in ARMS}
+    differences = tuple(
+        Difference(a, b, _difference(answers[a], answers[b], case.test.labels)) for a, b in judge.PAIRS if a in answers and b in answers
+    )
+    answer, sentence = judge.answer(found, differences)
+    counts = arms.real_counts(case.labels, case.classes, scheme)
+    extra = arms.extra_counts(counts, case.classes, scheme)
+    return Setting(
+        title=arms.title(scheme, counts, extra),
+        per_class=scheme.per_class,
+        ratio=scheme.ratio if scheme.rare is None else float(extra.sum() / counts.sum()),
+        arms=tuple(found.values()),
+        differences=differences,
+        answer=answer,
+        sentence=sentence,
+        rare=None if scheme.rare is None else scheme.rare.label,
+    )
+
+
+def _training_sets(case: Case, scheme: Scheme, seed: int) -> Iterator[tuple[str, TrainingSet]]:
+    """The training set of each arm; the samples are drawn once and shared."""
+    mix = arms.mix(case.labels, case.classes, scheme, seed)
+    drawn = case.drawer.sample(len(mix.drawn), label=[case.classes[k] for k in mix.drawn], seed=seed_of(seed, "synthetic"))
+    real = Labelled(case.real.raw(mix.real), case.labels[mix.real])
+    synthetic = Labelled(drawn.raw, drawn.labels)
+    if (synthetic.raw.dtype, synthetic.raw.shape[1:]) != (real.raw.dtype, real.raw.shape[1:]):
+        raise DataError(
+            f"the generator makes {synthetic.raw.dtype} samples of shape {synthetic.raw.shape[1:]}, the data are {real.raw.dtype} of shape "
+            f"{real.raw.shape[1:]}. Let it give samples as the data are stored."
+        )
+    for name in ARMS:
+        yield name, TrainingSet(real, synthetic, mix.rows[name], case.encode, case.classical if name in AUGMENTED else None)
+
+
+def _predicted(case: Case, train: TrainingSet, seed: int) -> np.ndarray:
+    found = np.asarray(case.learn(train, case.test.raw, seed))
+    if found.shape != case.test.labels.shape:
+        raise DataError(f"the model gave predictions of shape {found.shape} for {len(case.test):,} samples; one class each was wanted.")
+    return found
+
+
+def _arm(case: Case, name: str, samples: int, right: np.ndarray | None, failed: str) -> Arm:
+    if right is None:
+        return Arm(name, samples, (), failed=failed)
+    recalls = judge.recalls(right, case.test.labels, len(case.classes)).mean(0)
+    by_class = {label: float(r) for label, r in zip(case.classes, recalls, strict=True) if np.isfinite(r)}
+    return Arm(name, samples, tuple(judge.balanced_accuracy(right, case.test.labels).tolist()), by_class)
+
+
+def _difference(a: np.ndarray, b: np.ndarray, labels: np.ndarray) -> Estimate:
+    """Paired difference in balanced accuracy of right answers a and b [S, n], its interval over seeds and test samples."""
+    change = judge.balanced_accuracy(a, labels) - judge.balanced_accuracy(b, labels)
+    return judge.widened(paired(torch.from_numpy(change)), judge.test_error(a, b, labels))
+
+
+def _counting(progress: Progress, setting: int, settings: int, seeds: int) -> Callable[[str], None]:
+    """Tells of one training of a setting after the other."""
+    each = seeds * len(ARMS)
+    done = iter(range(setting * each, (setting + 1) * each))
+    return lambda words: progress(next(done), settings * each, words)
+
+
+def _warnings(case: Case, settings: Sequence[Setting]) -> Iterator[str]:
+    fewest = min(a.samples for s in settings for a in s.arms if a.name == arms.REAL)
+    if fewest < len(case.labels):
+        yield (
+            f"The generator was trained on {len(case.labels):,} real samples, and the arms hold as few as {fewest:,} of them: the "
+            "synthetic ones carry what the others taught it. For a claim about few samples, train a generator on those few alone."
+        )
+    if len(case.seeds) < FEW_SEEDS:
+        yield f"An interval over {len(case.seeds)} seeds says little; take {FEW_SEEDS} or more."
+    tests = dict(zip(case.classes, np.bincount(case.test.labels, minlength=len(case.classes)).tolist(), strict=True))
+    absent, few = [k for k, n in tests.items() if not n], [k for k, n in tests.items() if 0 < n < FEW_TESTS]
+    if absent:
+        yield f"The test samples hold none of {_listed(absent)}; the measure is over the other classes."
+    if few:
+        yield f"There are fewer than {FEW_TESTS} test samples of {_listed(few)}: intervals are wide. A larger test set narrows them."
+    if len(settings) > 1 and any(s.answer == "helps" for s in settings):
+        yield (
+            f"{len(settings)} settings were tried, each judged at 95 % by itself: one in forty would help by chance alone. "
+            "Look for settings that agree."
+        )
+    for s in settings:
+        yield from (f"{a.name} failed ({s.title}): {a.failed}" for a in s.arms if a.failed)
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:10]) + (", …" if len(names) > 10 else "")

@@ -1,0 +1,414 @@
+"""Proofs whose answer is known: a perfect generator helps, noise harms, copies do nothing; and every way in which there is no proof."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+import tiny
+from gansmith.downstream import judge
+from gansmith.downstream.arms import ALL, ARMS, BOTH, CLASSICAL, REAL, REPEATED, SYNTHETIC
+from gansmith.downstream.models import Budget
+from gansmith.engine import probe
+from gansmith.errors import ConfigError, DataError, RunError
+from gansmith.records import Arm, Proof, Setting
+from gansmith.verbs.prove import add, history, prove
+from gansmith.verbs.run import Run
+
+CLASSES = ("left", "middle", "right")
+SIDE = 6
+QUICK = Budget(steps=6, batch=8)
+
+
+def pictures(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """[N, 6, 6] noise with a third that is a little brighter: the class. A few pictures do not tell, many do."""
+    source = np.random.default_rng(seed)
+    labels = np.arange(count) % 3
+    raw = source.normal(110, 60, (count, SIDE, SIDE))
+    for k in range(3):
+        raw[labels == k, :, 2 * k : 2 * k + 2] += 35
+    return raw.clip(0, 255).astype(np.uint8), labels
+
+
+def dataset(count: int = 900, seed: int = 0) -> torch.utils.data.TensorDataset:
+    raw, labels = pictures(count, seed)
+    found = torch.utils.data.TensorDataset(torch.from_numpy(raw), torch.from_numpy(labels))
+    found.classes = list(CLASSES)  # type: ignore[attr-defined]
+    return found
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Of 900 pictures, about half of them held out."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(probe, "SECONDS", 0.0)
+        return tiny.train(tmp_path_factory.mktemp("runs"), {"data.held_out": 0.5}, data=dataset())
+
+
+@dataclass
+class Drawn:
+    raw: np.ndarray
+    labels: np.ndarray
+
+
+class Perfect:
+    """Draws new pictures of the same kind."""
+
+    classes = CLASSES
+
+    def sample(self, count: int, *, label: Sequence[str], seed: int) -> Drawn:
+        labels = np.array([CLASSES.index(name) for name in label])
+        assert len(labels) == count
+        raw, of = pictures(3 * count, seed % 2**32)
+        return Drawn(np.stack([raw[of == k][i] for i, k in enumerate(labels)])[..., None], labels)
+
+
+class Noise:
+    """Knows neither the pictures nor their classes."""
+
+    classes = CLASSES
+
+    def sample(self, count: int, *, label: Sequence[str], seed: int) -> Drawn:
+        source = np.random.default_rng(seed)
+        return Drawn(source.integers(0, 256, (count, SIDE, SIDE, 1), dtype=np.uint8), source.integers(0, 3, count))
+
+
+class Copies:
+    """Gives back what it was trained on, in turn."""
+
+    classes = CLASSES
+
+    def __init__(self, run: Run) -> None:
+        raw, labels = pictures(900, 0)
+        kept = np.setdiff1d(np.arange(900), run.data["split"]["held_out"])
+        self.raw, self.labels = raw[kept][..., None], labels[kept]
+
+    def sample(self, count: int, *, label: Sequence[str], seed: int) -> Drawn:
+        labels = np.array([CLASSES.index(name) for name in label])
+        raw = np.empty((count, SIDE, SIDE, 1), np.uint8)
+        for k in range(3):
+            raw[labels == k] = np.resize(self.raw[self.labels == k], ((labels == k).sum(), SIDE, SIDE, 1))
+        return Drawn(raw, labels)
+
+
+def linear(x: np.ndarray, y: np.ndarray, test: np.ndarray, seed: int) -> np.ndarray:
+    """The class whose mean is nearest: quick, exact, and better the more samples there are."""
+    means = np.stack([x[y == k].mean(0) if (y == k).any() else np.full(x.shape[1:], 9.0) for k in range(3)])
+    return ((test[:, None] - means) ** 2).sum((2, 3, 4)).argmin(1)
+
+
+def proved(run: Run, **more: Any) -> Proof:
+    return prove(run, **{"data": dataset(), "model": linear, "budget": QUICK, **more})
+
+
+def arm(setting: Setting, name: str) -> Arm:
+    return next(a for a in setting.arms if a.name == name)
+
+
+# --- answers that are known ----------------------------------------------------------------------------------------------
+
+
+def test_a_perfect_generator_helps_where_there_are_few(run: Run) -> None:
+    proof = proved(run, generator=Perfect(), per_class=[3], ratios=[40])
+    (setting,) = proof.settings
+    assert setting.answer == "helps", setting.sentence
+    assert proof.verdict.answer == "yes"
+    assert proof.verdict.sentence == setting.sentence
+    assert judge.mean(arm(setting, SYNTHETIC)) > judge.mean(arm(setting, REAL)) + 0.05
+    assert (setting.per_class, setting.ratio, setting.title) == (3, 40.0, "3 a class, 40 synthetic for each real one")
+    assert [(a.name, a.samples) for a in setting.arms] == [
+        (REAL, 9),
+        (SYNTHETIC, 360),
+        (BOTH, 369),
+        (CLASSICAL, 9),
+        (ALL, 369),
+        (REPEATED, 9),
+    ]
+    assert all(len(a.scores) == 5 and set(a.recall) == set(CLASSES) and not a.failed for a in setting.arms)
+    assert [(d.arm, d.against) for d in setting.differences] == list(judge.PAIRS)
+
+
+def test_noise_with_random_labels_harms(run: Run) -> None:
+    (setting,) = proved(run, generator=Noise(), per_class=[30], ratios=[30]).settings
+    assert setting.answer == "harms", setting.sentence
+    assert judge.mean(arm(setting, SYNTHETIC)) == pytest.approx(1 / 3, abs=0.1)
+
+
+def test_copies_of_the_training_samples_have_no_measurable_effect(run: Run) -> None:
+    proof = proved(run, generator=Copies(run))
+    (setting,) = proof.settings
+    assert setting.answer == "no measurable effect", setting.sentence
+    assert proof.verdict.answer == "no"
+    assert "try these" in proof.verdict.sentence
+    # all real samples and a copy of each: the sets are equal, so the models are
+    assert arm(setting, BOTH).scores == pytest.approx(arm(setting, REPEATED).scores)
+    same = next(d.estimate for d in setting.differences if (d.arm, d.against) == (BOTH, REPEATED))
+    assert same.value == pytest.approx(0, abs=1e-9)
+
+
+def test_the_default_network_on_a_real_generator(run: Run) -> None:
+    """A generator of 30 steps: nothing is asked but that all goes through, the same twice, and stands in proof.json."""
+    before = len(history(run.folder))
+    told: list[tuple[int, int, str]] = []
+    first = prove(run.path, data=dataset(), budget=QUICK, seeds=3, command="gansmith prove it", progress=lambda *at: told.append(at))
+    again = prove(run, data=dataset(), budget=QUICK, seeds=3)
+    assert first.settings == again.settings
+    assert first.conditions == again.conditions
+    assert history(run.folder)[before:] == [first, again]
+    assert json.loads(run.folder.proof.read_text())["format"] == 1
+    trainings = [t for t in told if "seed" in t[2]]
+    assert [t[:2] for t in trainings] == [(i, 18) for i in range(18)]
+    assert trainings[0][2] == "real, seed 1 of 3"
+    c, members = first.conditions, run.data["training"]
+    assert f"generator trained on {members:,} samples" in c["trained"]
+    assert (c["training"], c["test"], c["seeds"], c["measure"]) == (members, 900 - members, 3, "balanced accuracy")
+    assert "6 steps of 8" in c["budget"]
+    assert "never mirrored" in c["classical"], "left and right are classes here"
+    assert c["primary"] == "real + classical + synthetic against real + classical"
+    assert first.command == "gansmith prove it"
+    assert any("3 seeds says little" in w for w in first.warnings)
+    other = prove(run, data=dataset(), budget=QUICK, seeds=3, seed=1)
+    assert other.settings != first.settings
+
+
+def test_lines_have_a_proof_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probe, "SECONDS", 0.0)
+    waves = tiny.train(tmp_path, {"data.source": "toy:sines"})
+    proof = prove(waves, per_class=[3], ratios=[2], seeds=3, budget=QUICK)
+    assert "dense network" in proof.conditions["model"]
+    assert "jitter" in proof.conditions["classical"]
+    assert [len(a.scores) for a in proof.settings[0].arms] == [3] * len(ARMS)
+
+
+# --- what makes it fair --------------------------------------------------------------------------------------------------
+
+
+def test_every_arm_has_the_same_steps(run: Run) -> None:
+    built: list[Any] = []
+
+    class Counting(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Linear(SIDE * SIDE, 3)
+            self.batches: list[int] = []
+            built.append(self)
+
+        def forward(self, x: Tensor) -> Tensor:
+            if self.training:
+                self.batches.append(len(x))
+            return self.layer(x.flatten(1))
+
+    proved(run, model=Counting, generator=Perfect(), per_class=[2], ratios=[1, 20], seeds=3, budget=Budget(steps=7, batch=5))
+    trained = [m.batches for m in built if m.batches]
+    assert trained == [[5] * 7] * (2 * 3 * len(ARMS))
+
+
+def test_arms_are_paired(run: Run) -> None:
+    """For one seed: the same real samples, the same synthetic ones, the same seed of the model; for another seed, others."""
+    seen: list[tuple[np.ndarray, np.ndarray, int]] = []
+
+    def watching(x: np.ndarray, y: np.ndarray, test: np.ndarray, seed: int) -> np.ndarray:
+        seen.append((x, y, seed))
+        return linear(x, y, test, seed)
+
+    proved(run, model=watching, generator=Perfect(), per_class=[4], ratios=[2], seeds=3)
+    assert len(seen) == 3 * len(ARMS)
+    firsts = []
+    for start in range(0, len(seen), len(ARMS)):
+        of = dict(zip(ARMS, seen[start : start + len(ARMS)], strict=True))
+        assert len({seed for _, _, seed in of.values()}) == 1
+        real, _, seed = of[REAL]
+        assert len(real) == 12
+        for name in (BOTH, CLASSICAL, ALL, REPEATED):
+            np.testing.assert_array_equal(of[name][0][:12], real)
+            np.testing.assert_array_equal(of[name][1][:36], of[BOTH][1])
+        np.testing.assert_array_equal(of[BOTH][0][12:], of[SYNTHETIC][0])
+        np.testing.assert_array_equal(of[ALL][0][:36], of[BOTH][0])
+        np.testing.assert_array_equal(of[CLASSICAL][0][:36], of[REPEATED][0])
+        firsts.append((real, seed))
+    assert len({seed for _, seed in firsts}) == 3
+    assert not np.array_equal(firsts[0][0], firsts[1][0])
+
+
+def test_a_generator_that_saw_more_than_the_arms_is_told_of(run: Run) -> None:
+    members = run.data["training"]
+    few = proved(run, generator=Perfect(), per_class=[5], seeds=3)
+    assert any(f"trained on {members:,} real samples, and the arms hold as few as 15" in w for w in few.warnings)
+    assert "Perfect in the place of" in few.conditions["trained"]
+    all_of_them = proved(run, generator=Perfect(), seeds=3)
+    assert not any("For a claim about few samples" in w for w in all_of_them.warnings)
+    assert arm(all_of_them.settings[0], REAL).samples == members
+
+
+def test_curves_over_real_samples_and_ratios(run: Run) -> None:
+    proof = proved(run, generator=Perfect(), per_class=[2, None], ratios=[1, 3], seeds=3)
+    assert [(s.per_class, s.ratio) for s in proof.settings] == [(2, 1.0), (2, 3.0), (None, 1.0), (None, 3.0)]
+    if any(s.answer == "helps" for s in proof.settings):
+        assert any("one in forty" in w for w in proof.warnings)
+
+
+def test_a_rare_class_is_filled_up(run: Run) -> None:
+    proof = proved(run, generator=Perfect(), per_class=[60], rare=("middle", 0.05))
+    (setting,) = proof.settings
+    assert setting.rare == "middle"
+    assert setting.title == "3 of 'middle' among 123 real samples, 57 synthetic added"
+    assert setting.ratio == pytest.approx(57 / 123)
+    assert [arm(setting, n).samples for n in (REAL, SYNTHETIC, BOTH, REPEATED)] == [123, 180, 180, 123]
+    assert arm(setting, BOTH).recall["middle"] > arm(setting, REPEATED).recall["middle"]
+    (as_it_is,) = proved(run, generator=Perfect(), rare=min_class(run), seeds=3).settings
+    assert arm(as_it_is, REAL).samples == run.data["training"]
+
+
+def min_class(run: Run) -> str:
+    counts = np.delete(np.arange(900) % 3, run.data["split"]["held_out"])
+    return CLASSES[int(np.bincount(counts).argmin())]
+
+
+def test_an_arm_that_fails_says_why_and_the_others_go_on(run: Run) -> None:
+    def fussy(x: np.ndarray, y: np.ndarray, test: np.ndarray, seed: int) -> np.ndarray:
+        if len(x) == 12:
+            raise ValueError("twelve is too few\nfor me")
+        return linear(x, y, test, seed)
+
+    proof = proved(run, model=fussy, generator=Perfect(), per_class=[4], ratios=[2], seeds=3)
+    (setting,) = proof.settings
+    assert (arm(setting, REAL).failed, arm(setting, REAL).scores) == ("ValueError: twelve is too few", ())
+    assert all(len(arm(setting, n).scores) == 3 for n in ARMS if n != REAL)
+    assert [(d.arm, d.against) for d in setting.differences] == [p for p in judge.PAIRS if REAL not in p]
+    assert proof.verdict.answer != "unknown"
+    assert any("real failed" in w for w in proof.warnings)
+    assert history(run.folder)[-1] == proof
+
+
+def test_a_model_that_never_works_leaves_the_answer_open(run: Run) -> None:
+    def wrong(x: np.ndarray, y: np.ndarray, test: np.ndarray, seed: int) -> np.ndarray:
+        return np.zeros((len(test), 3))
+
+    proof = proved(run, model=wrong, generator=Perfect(), per_class=[4], seeds=3)
+    assert proof.verdict.answer == "unknown"
+    assert "one class each was wanted" in proof.verdict.sentence
+    assert proof.settings[0].differences == ()
+
+
+# --- another test set ----------------------------------------------------------------------------------------------------
+
+
+def archive(path: Path, raw: np.ndarray, labels: np.ndarray | None, names: Sequence[str] = CLASSES) -> Path:
+    arrays: dict[str, Any] = {"x": raw} if labels is None else {"x": raw, "y": labels, "class_names": np.array(names)}
+    np.savez(path, **arrays)
+    return path
+
+
+def test_a_test_set_of_its_own_is_matched_by_the_names_of_its_classes(run: Run, tmp_path: Path) -> None:
+    raw, labels = pictures(300, seed=9)
+    there = archive(tmp_path / "a.npz", raw, labels)
+    turned = archive(tmp_path / "b.npz", raw, 2 - labels, CLASSES[::-1])
+    a, b = (proved(run, generator=Perfect(), test=path, seeds=3) for path in (there, str(turned)))
+    assert a.conditions["test"] == 300
+    assert a.settings == b.settings
+    assert str(there) in a.conditions["data"]
+
+
+def test_a_class_without_test_samples_is_left_out_and_told_of(run: Run, tmp_path: Path) -> None:
+    raw, labels = pictures(90, seed=9)
+    two = archive(tmp_path / "two.npz", raw[labels < 2], labels[labels < 2])
+    proof = proved(run, generator=Perfect(), test=two, seeds=3)
+    assert set(arm(proof.settings[0], REAL).recall) == {"left", "middle"}
+    assert any("hold none of right" in w for w in proof.warnings)
+    few = archive(tmp_path / "few.npz", raw[:12], labels[:12])
+    assert any("fewer than 20 test samples" in w for w in proved(run, generator=Perfect(), test=few, seeds=3).warnings)
+
+
+def test_test_samples_that_were_trained_on_are_refused_with_their_number(run: Run, tmp_path: Path) -> None:
+    raw, labels = pictures(900, seed=0)
+    kept = np.setdiff1d(np.arange(900), run.data["split"]["held_out"])[:7]
+    fresh, of = pictures(50, seed=9)
+    path = archive(tmp_path / "mixed.npz", np.concatenate([fresh, raw[kept]]), np.concatenate([of, labels[kept]]))
+    with pytest.raises(DataError, match=r"7 of the 57 .*Remove"):
+        proved(run, test=path)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"labels": None}, "test set has no labels"),
+        ({"names": ("left", "middle", "wrong")}, r"class 'wrong', and the run knows left, middle, right"),
+    ],
+)
+def test_a_test_set_that_cannot_judge_is_refused(change: dict[str, Any], words: str, run: Run, tmp_path: Path) -> None:
+    raw, labels = pictures(30, seed=9)
+    with pytest.raises(DataError, match=words):
+        proved(run, test=archive(tmp_path / "t.npz", raw, **{"labels": labels, **change}))
+
+
+# --- no proof ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_run_without_labels_or_with_one_class_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probe, "SECONDS", 0.0)
+    bare = tiny.train(tmp_path, {"data.labels": "none", "data.held_out": 0.5}, data=dataset(60))
+    with pytest.raises(DataError, match=r"no labels.*labels\.csv"):
+        prove(bare, data=dataset(60))
+    whole = tiny.train(tmp_path, {"data.held_out": 0.0}, data=dataset(60))
+    with pytest.raises(DataError, match="held_out"):
+        prove(whole, data=dataset(60))
+    assert not bare.folder.proof.exists()
+
+
+@pytest.mark.parametrize(
+    ("asked", "error", "words"),
+    [
+        ({"seeds": 2}, ConfigError, "at least 3"),
+        ({"per_class": []}, ConfigError, "at least one entry"),
+        ({"per_class": [1000]}, DataError, r"1,000 real samples of each class.*at most 1\d\d"),
+        ({"rare": "wrong"}, ConfigError, "there is no class 'wrong'"),
+        ({"ratios": [0]}, ConfigError, "above 0"),
+        ({"budget": 0}, ConfigError, "trains nothing"),
+        ({"model": 3}, ConfigError, "model takes"),
+        ({"data": None}, DataError, "pass"),
+        ({"data": dataset(seed=1)}, DataError, "not those"),
+    ],
+)
+def test_what_cannot_be_proved_is_refused_before_anything_is_trained(
+    asked: dict[str, Any], error: type[Exception], words: str, run: Run
+) -> None:
+    before = history(run.folder)
+    with pytest.raises(error, match=f"(?i){words}"):
+        proved(run, **asked)
+    assert history(run.folder) == before
+
+
+def test_a_generator_of_other_things_is_refused(run: Run) -> None:
+    class Other(Perfect):
+        classes = ("left", "right")  # type: ignore[assignment]
+
+    class Floats(Perfect):
+        def sample(self, count: int, *, label: Sequence[str], seed: int) -> Drawn:
+            drawn = super().sample(count, label=label, seed=seed)
+            return Drawn(drawn.raw / np.float32(255), drawn.labels)
+
+    with pytest.raises(DataError, match="the generator knows the classes left, right"):
+        proved(run, generator=Other())
+    with pytest.raises(DataError, match="makes float32 samples"):
+        proved(run, generator=Floats())
+
+
+def test_proofs_of_a_newer_version_are_left_alone(tmp_path: Path, run: Run) -> None:
+    from gansmith.runs import RunFolder
+
+    folder = RunFolder(tmp_path)
+    proof = proved(run, generator=Perfect(), per_class=[2], seeds=3)
+    add(folder, proof)
+    add(folder, proof)
+    assert history(folder) == [proof, proof]
+    folder.proof.write_text('{"format": 2, "proofs": []}')
+    with pytest.raises(RunError, match="newer gansmith"):
+        add(folder, proof)
