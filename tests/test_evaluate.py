@@ -147,6 +147,7 @@ def test_what_a_run_cannot_be_judged_by_is_told(run: Path, files: Path, words: d
 @pytest.mark.parametrize(
     ("subject", "words", "said"),
     [
+        ("nothing", {}, "there is nothing at .*nothing"),
         ("test.npy", {}, "is not a run, so nothing says what to judge it by"),
         ("wide.npy", {"against": "test.npy"}, "are of 8x16x1, those they are set against of 8x8x1"),
         ("deep.npy", {"against": "test.npy"}, "stored as uint16, those they are set against as uint8"),

@@ -99,7 +99,7 @@ class Meaning:
     note: str = ""
 
 
-INFINITE = "Fréchet distance, infinite samples"  # has no controls: the finite one's are as good, and these would cost most of the time
+INFINITE = "Fréchet distance, N → ∞"  # has no controls: the finite one's are as good, and these would cost most of the time
 MEANINGS: Mapping[str, Meaning] = {
     "precision": Meaning("faithful", "higher", "share of samples that lie where real ones do"),
     "density": Meaning("faithful", "higher", "how many real samples lie round each; about 1 is perfect"),

@@ -1,12 +1,13 @@
 """Kernel distance: the squared maximum mean discrepancy (MMD²) of two sets of features under the kernel (x·y / D + 1)³.
 
-Unbiased at any count, so sets of unlike size may be compared; 0 on average for samples of one distribution, and below 0 for half of
-them. The kernel is that of arXiv:1801.01401, which has no width to choose but feels the features' origin and scale.
+Unbiased at any count, so sets of unlike size may be compared; 0 on average for independent samples of one distribution, and below 0 for
+about half of them and for copies. The kernel is that of arXiv:1801.01401, which has no width to choose but feels the features' origin
+and scale.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -61,27 +62,39 @@ def kernel_distance(real: Tensor, fake: Tensor, seed: int, subsets: int = 100, s
 def _of_subsets(real: Tensor, fake: Tensor, in_real: Tensor, in_fake: Tensor) -> Tensor:
     """MMD² of S subsets in one pass over all pairs; in_real [S, N] and in_fake [S, M] are 1 where a sample belongs to a subset.  [S]"""
     n, m = in_real.sum(1).double(), in_fake.sum(1).double()
-    within = _sums(real, in_real, None, None) / (n * (n - 1)) + _sums(fake, in_fake, None, None) / (m * (m - 1))
-    squared = within - 2 * _sums(real, in_real, fake, in_fake) / (n * m)
+    within = _within(real, in_real) / (n * (n - 1)) + _within(fake, in_fake) / (m * (m - 1))
+    squared = within - 2 * _between(real, in_real, fake, in_fake) / (n * m)
     if not squared.isfinite().all():
         raise DataError("the features are too large for the cubic kernel in 32 bits. Divide them all by one number.")
     return squared
 
 
-def _sums(x: Tensor, in_x: Tensor, y: Tensor | None, in_y: Tensor | None) -> Tensor:
-    """For each subset the kernel summed over pairs of x and y; without y, over those of two different samples of x.  float64 [S]"""
-    total = torch.zeros(len(in_x), dtype=torch.float64)
-    for start in range(0, len(x), ROWS):
-        rows = slice(start, start + ROWS)
-        others, in_others = (x[: start + ROWS], in_x) if y is None or in_y is None else (y, in_y)
-        for first in range(0, len(others), ROWS):
-            columns = slice(first, first + ROWS)
-            k = _kernel(x[rows], others[columns])
-            if y is None:
-                k = k.fill_diagonal_(0) if first == start else k.mul_(2)
-            # Sums of a thousand are taken in 32 bits, whose errors are at random, and sums of those in 64.
-            total += ((in_x[:, rows] @ k).double() * in_others[:, columns]).sum(1)
+def _within(x: Tensor, inside: Tensor) -> Tensor:
+    """For each subset, the kernel summed over the pairs of two different samples of x.  float64 [S]"""
+    total = torch.zeros(len(inside), dtype=torch.float64)
+    for rows in _blocks(x):
+        for columns in _blocks(x[: rows.start]):
+            total += 2 * _summed(_kernel(x[rows], x[columns]), inside[:, rows], inside[:, columns])
+        total += _summed(_kernel(x[rows], x[rows]).fill_diagonal_(0), inside[:, rows], inside[:, rows])
     return total
+
+
+def _between(x: Tensor, in_x: Tensor, y: Tensor, in_y: Tensor) -> Tensor:
+    """For each subset, the kernel summed over the pairs of a sample of x and one of y.  float64 [S]"""
+    total = torch.zeros(len(in_x), dtype=torch.float64)
+    for rows in _blocks(x):
+        for columns in _blocks(y):
+            total += _summed(_kernel(x[rows], y[columns]), in_x[:, rows], in_y[:, columns])
+    return total
+
+
+def _summed(k: Tensor, in_rows: Tensor, in_columns: Tensor) -> Tensor:
+    """k [r, c] summed over the pairs of each subset: sums of a thousand in 32 bits, whose errors are at random, and of those in 64.  [S]"""
+    return ((in_rows @ k).double() * in_columns).sum(1)
+
+
+def _blocks(x: Tensor) -> Iterator[slice]:
+    return (slice(start, min(start + ROWS, len(x))) for start in range(0, len(x), ROWS))
 
 
 def _without_each(parts: Sequence[Tensor]) -> Tensor:

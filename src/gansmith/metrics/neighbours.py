@@ -26,6 +26,7 @@ from gansmith.randomness import seed_of
 from gansmith.records import Estimate
 
 BLOCK = 2048  # samples on either side of a block of distances
+FLAT = 8  # columns up to which a tree finds neighbours, where there are more than a block of points
 SPARE = 3  # neighbours proposed beyond those asked for; the last of them shows whether 32 bits were enough
 TOUCHED = 1 << 23  # numbers compared in 64 bits at a time
 TIE = 1e-9  # relative difference of squared distances that is only rounding
@@ -44,15 +45,16 @@ class Neighbours:
 def nearest(queries: Tensor, points: Tensor, k: int = 1) -> Neighbours:
     """The k nearest points [P, D] of each query [N, D], exactly.  DataError for fewer than k points."""
     check_neighbours(k)
-    check(f"a search for {k} neighbours", 1, query=queries, reference=points)
-    check(f"a search for {k} neighbours", k, reference=points)
+    what = f"a nearest-neighbour search with k={k}"
+    check(what, 1, query=queries, reference=points)
+    check(what, k, reference=points)
     return _search(queries, points, k, None)
 
 
 def nearest_others(points: Tensor, k: int = 1) -> Neighbours:
     """The k nearest other points of each of points [N, D], exactly, at half the cost.  DataError for fewer than k + 1 points."""
     check_neighbours(k)
-    check(f"a search for {k} other neighbours", k + 1, given=points)
+    check(f"a search for other neighbours with k={k}", k + 1, given=points)
     return _search(points, points, k, torch.arange(len(points)))
 
 
@@ -71,7 +73,7 @@ class Manifold:
     def of(cls, features: Tensor, k: int = 5) -> Manifold:
         """DataError for fewer than k + 1 samples."""
         check_neighbours(k)
-        check(f"a manifold of {k} neighbours", k + 1, given=features)
+        check(f"a manifold with k={k}", k + 1, given=features)
         return cls(features, k, nearest_others(features, k).distance[:, -1])
 
 
@@ -159,18 +161,18 @@ def distance_ratio(found: Distances) -> Estimate:
     """
     if len(found.fake_to_held_out) < 2:
         raise DataError(f"found {len(found.fake_to_held_out)} fake samples; a distance ratio needs at least 2. Give more samples.")
-    a, b = found.fake_to_training.distance[:, 0], found.fake_to_held_out
-    c, d = found.held_out_to_training, found.held_out_to_held_out
-    for name, x in (("fake", b), ("held-out", d), ("held-out", c)):
+    near, far = found.fake_to_training.distance[:, 0], found.fake_to_held_out
+    real_near, real_far = found.held_out_to_training, found.held_out_to_held_out
+    for name, x in (("fake", far), ("held-out", real_far), ("held-out", real_near)):
         if not x.any():
             raise DataError(f"all {name} samples coincide with real ones, so a distance ratio has no meaning. Remove duplicates first.")
-    usual = c.mean() / d.mean()
-    ratio = a.mean() / b.mean() / usual
-    by_fake = (a - a.mean() / b.mean() * b) / b.mean() / usual  # what each sample moves the ratio by, times the count
-    by_held_out = ratio * (d / d.mean() - c / c.mean())
-    error = (by_fake.var() / len(a) + by_held_out.var() / len(c)).sqrt()
-    found_normal = normal(float(ratio), float(error))
-    return Estimate(found_normal.value, max(0.0, found_normal.low), found_normal.high)
+    usual = real_near.mean() / real_far.mean()
+    ratio = near.mean() / far.mean() / usual
+    by_fake = (near - near.mean() / far.mean() * far) / far.mean() / usual  # what each sample moves the ratio by, times their count
+    by_held_out = ratio * (real_far / real_far.mean() - real_near / real_near.mean())
+    error = (by_fake.var() / len(near) + by_held_out.var() / len(real_near)).sqrt()
+    estimate = normal(float(ratio), float(error))
+    return Estimate(estimate.value, max(0.0, estimate.low), estimate.high)
 
 
 @dataclass(frozen=True, eq=False)
@@ -283,7 +285,10 @@ def _mann_whitney(a: Tensor, b: Tensor) -> float:
 
 def _search(queries: Tensor, points: Tensor, k: int, own: Tensor | None) -> Neighbours:
     """The k nearest points of each query; own [N] is the point that a query itself is and that does not count."""
-    count = min(k + SPARE, available := len(points) - (own is not None))
+    if points.shape[1] <= FLAT and len(points) > BLOCK:
+        return _by_tree(queries, points, k, own)
+    available = len(points) - (own is not None)
+    count = min(k + SPARE, available)
     centre = _centre(points)
     value, index = _propose(queries, points, count, centre, torch.float32, own) if own is None else _propose_others(points, count, centre)
     exact = _by_differences(queries, points, index)
@@ -299,6 +304,21 @@ def _search(queries: Tensor, points: Tensor, k: int, own: Tensor | None) -> Neig
     index, order = index.sort(1)  # so that of equal distances the first point comes first
     exact, nearest_first = exact.gather(1, order).sort(dim=1, stable=True)
     return Neighbours(exact[:, :k].sqrt(), index.gather(1, nearest_first)[:, :k])
+
+
+def _by_tree(queries: Tensor, points: Tensor, k: int, own: Tensor | None) -> Neighbours:
+    """The same for few columns, where samples lie so dense that 32 bits would leave most of them in doubt, and a tree is quick."""
+    from scipy.spatial import cKDTree
+
+    count = k + (own is not None)
+    distance, index = (
+        torch.from_numpy(found.reshape(-1, count)) for found in cKDTree(points.double().numpy()).query(queries.double().numpy(), count)
+    )
+    if own is None:
+        return Neighbours(distance, index)
+    itself = index == own.unsqueeze(1)
+    itself[~itself.any(1), -1] = True  # of more equal points than were asked for, it may not be among those found
+    return Neighbours(distance[~itself].reshape(-1, k), index[~itself].reshape(-1, k))
 
 
 def _propose(queries: Tensor, points: Tensor, count: int, centre: Tensor, dtype: torch.dtype, own: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -352,10 +372,10 @@ def _inside(squared: Tensor, limit: Tensor, error: Tensor, a: Tensor, b: Tensor)
     (rows,) = torch.nonzero(possible.sum(1) > inside.sum(1), as_tuple=True)
     if len(rows):
         some, columns = torch.nonzero(possible[rows] > inside[rows], as_tuple=True)
-        rows = rows[some]
-        exact = _by_differences(a[rows], b, columns.unsqueeze(1))[:, 0]
-        own = limit.expand_as(squared)[rows, columns]
-        inside[rows, columns] = ((exact < own * (1 - TIE)) | (exact == 0)).float()
+        rows, at_once = rows[some], max(1, TOUCHED // a.shape[1])
+        for i, j in zip(rows.split(at_once), columns.split(at_once), strict=True):
+            exact = _by_differences(a[i], b, j.unsqueeze(1))[:, 0]
+            inside[i, j] = ((exact < limit.expand_as(squared)[i, j] * (1 - TIE)) | (exact == 0)).float()
     return inside
 
 

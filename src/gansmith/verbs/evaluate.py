@@ -136,6 +136,8 @@ def _sets(
             raise ConfigError("a run knows what it was trained on and in which form. Leave --training, --size and --channels out.")
         run = subject if isinstance(subject, Run) else Run(subject, generator)
         return sets.of_run(run, against, data, opening)
+    if not Path(subject).exists():
+        raise DataError(f"there is nothing at {subject}. Give a run, an exported generator, or samples in a folder or a file.")
     if against is None:
         raise ConfigError(f"{subject} is not a run, so nothing says what to judge it by. Give real data with --against.")
     if artefact.is_artefact(subject):
