@@ -3,7 +3,8 @@
     python examples/digits.py [--seconds 50] [--runs runs]
 
 Trains on two thirds of the 1,797 scans that ship inside scikit-learn, draws 3,000 digits, trains a support vector machine on those alone,
-and has it read the real scans that were held out. Both machines are asked the same question; one has never seen a real digit.
+and has it read the real scans that were held out. Both machines are asked the same question; one has never seen a real digit. Then the
+samples are judged, and all of it goes onto one page.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ def main() -> None:
     from gansmith.domains.image import IMAGE
 
     with Stage() as stage:
-        run = gansmith.train("digits", minutes=words.seconds / 60, settings={"data.held_out": 1 / 3}, runs=words.runs, audience=stage)
+        settings = {"data.held_out": 1 / 3, "run.report": False}
+        run = gansmith.train("digits", minutes=words.seconds / 60, settings=settings, runs=words.runs, audience=stage)
 
     scans = IMAGE.open("digits", run.recipe.data)
     held_out = np.zeros(len(scans), bool)
@@ -47,12 +49,17 @@ def main() -> None:
     from_drawn, from_real = reads(drawn.raw, drawn.labels), reads(scans.raw[~held_out], scans.labels[~held_out])
     grid = run.path / "digits.png"
     gansmith.Samples(drawn.raw[:100], drawn.labels[:100], drawn.classes, drawn.latents[:100], drawn.domain).picture(columns=10).save(grid)
+    evaluation = gansmith.evaluate(run, command=f"gansmith evaluate {run.path}")
+    page = gansmith.report(run.path)
     print(f"run      {run.path}")
     print(f"pictures {grid}")
     print(
         f"result   taught by generated digits alone, a support vector machine reads {from_drawn:.1%} of {held_out.sum()} held-out real "
         f"scans; taught by the {(~held_out).sum():,} real ones it reads {from_real:.1%}"
     )
+    for verdict in evaluation.verdicts[:3]:
+        print(f"{verdict.word:8} {verdict.answer}: {verdict.sentence}")
+    print(f"report   {page}")
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ import gansmith
 import tiny
 from gansmith import cli, config
 from gansmith.__main__ import main
-from gansmith.engine import checkpoint, probe
+from gansmith.engine import checkpoint, probe, quality
 from gansmith.errors import StorageError
 from gansmith.runs import RunFolder
 from tiny import STEPS, TICK, assert_same_end
@@ -403,13 +403,63 @@ def test_the_end_names_the_run_the_pictures_and_what_comes_next(run: Path, say: 
     assert (code, err) == (0, "")
     lines = out.splitlines()
     assert lines[0] == "data     digits: 1,797 samples of 8x8x1, 10 classes; 163 held out"
-    assert "100% 480 seen" in lines[-4]
-    assert lines[-3] == "run      my runs/digits-1"
-    assert Path(lines[-2].removeprefix("pictures ")).is_file()
+    assert "100% 480 seen" in lines[-5]
+    assert lines[-4] == "run      my runs/digits-1"
+    assert Path(lines[-3].removeprefix("pictures ")).is_file()
+    assert lines[-2] == "judge    gansmith evaluate 'my runs/digits-1'"
     assert lines[-1] == "next     gansmith sample 'my runs/digits-1' -n 1000 -o samples --grid"
     code, out, err = say("sample", "my runs/digits-1", "-n", 12, "--grid")
     assert (code, out, err) == (0, "12 samples in samples\n", "")
     assert Path("samples/grid.png").is_file()
+
+
+def test_a_run_is_judged_proved_and_reported(run: Path, say: Say) -> None:
+    code, out, err = say("evaluate", run, "--extractor", "pixels", "-n", 60)
+    assert (code, err) == (0, "")
+    assert "60 samples, 60 held out" in out
+    assert re.search(r"^precision +\d.* to ", out, re.MULTILINE)
+    assert [line.split()[1] for line in out.splitlines() if line.startswith(("faithful", "diverse", "original", "useful"))] != []
+    code, out, err = say("prove", run, "--per-class", "5,all", "--steps", 2, "--seeds", 3)
+    assert (code, err) == (0, "")
+    assert out.count("real + classical + synthetic ") >= 2
+    assert re.search(r"^useful +(yes|partly|no)", out, re.MULTILINE)
+    code, out, err = say("report", run)
+    assert (code, err) == (0, "")
+    page = Path(out.removeprefix("report   ").strip()).read_text()
+    assert "gansmith evaluate" in page
+    assert "gansmith prove" in page
+    assert "two-sample AUC" in page
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["evaluate", "{run}", "-n", "3"], "3 samples were asked for; a judgement needs at least 20"),
+        (["evaluate", "nothing"], "there is nothing at nothing"),
+        (["evaluate", "{run}", "--extractor", "pixls"], "did you mean 'pixels'"),
+        (["evaluate", "{run}", "--size", "8"], "Leave --training, --size and --channels out"),
+        (["prove", "{run}", "--seeds", "1"], "a difference over 1 seeds has no interval"),
+        (["prove", "{run}", "--ratios", "x"], "--ratios takes numbers separated by commas"),
+        (["prove", "{run}", "--rare", "cat=0.1"], "there is no class 'cat' to be rare"),
+        (["prove", "{run}", "--per-class", "few"], "'few' is not a number"),
+        (["prove", "nothing"], "there is no run nothing"),
+        (["report", "nothing"], "there is no run nothing"),
+        (["report", "{run}", "{run}"], "Say where with --out"),
+    ],
+)
+def test_bad_words_for_judging(words: list[str], told: str, run: Path, say: Say) -> None:
+    assert_one_sentence(say(*(w.format(run=run) for w in words)), told)
+    assert not list(Path.cwd().iterdir())
+
+
+def test_the_report_is_written_at_the_end_and_lost_runs_say_so(say: Say, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quality, "lost", lambda looks: len(looks) > 1)
+    code, out, err = say(*tiny.words(Path("runs"), {"run.report": True, "run.tick": 1}))
+    assert code == 0
+    assert "Ended early" in err
+    assert "--set run.stop_early=false" in err
+    assert Path("runs/digits-1/report.html").is_file()
+    assert "report   runs/digits-1/report.html" in out.splitlines()
 
 
 def test_describe_tells_what_is_there(say: Say) -> None:
