@@ -94,7 +94,7 @@ class Classifier:
             "dimensions": DIMENSIONS,
             "weights": digest(network.state_dict()),
             "version": VERSION,
-            "seed": seed,
+            "training_seed": seed,
             "trained on": len(members),
             **judge(network.eval(), shape, collection.classes, held_collection, held, seed),
         }

@@ -64,7 +64,7 @@ class Dinov2:
         self.conditions: Mapping[str, Any] = {
             "input": list(shape),
             "span": list(span),
-            "seen": [SIDE, SIDE],
+            "small": [SIDE, SIDE],
             "dimensions": model.config.hidden_size,
             "weights": PUBLISHED.sha256,
         }

@@ -219,7 +219,7 @@ class Inception:
         self.conditions: Mapping[str, Any] = {
             "input": list(shape),
             "span": list(span),
-            "seen": [SIDE, SIDE],
+            "small": [SIDE, SIDE],
             "dimensions": 2048,
             "weights": PUBLISHED.sha256,
         }

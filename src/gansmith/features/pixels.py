@@ -32,7 +32,7 @@ class Pixels:
         self.conditions: Mapping[str, Any] = {
             "input": list(shape),
             "span": list(span),
-            "seen": list(self.small),
+            "small": list(self.small),
             "dimensions": self.small[0] * self.small[1] * channels,
         }
 
