@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from gansmith import config
 from gansmith.config import Recipe
 from gansmith.engine.probe import Trial, Way
+from gansmith.errors import ConfigError
 from gansmith.layout import Block, Layout
 from gansmith.recipes.automatic import FEWEST_TICKS, MINUTES, TICK_SECONDS, Situation, resolve_game, resolve_length
 
@@ -45,8 +46,9 @@ def test_nothing_is_left_open_but_the_bound_that_was_not_chosen(situation: Situa
 
 GIVEN = {
     "network.name": "light", "network.width": 24, "network.latent": 7, "penalty.gamma": 0.3, "penalty.gamma_end": 0.1,
-    "optimiser.lr_generator": 1e-4, "optimiser.lr_discriminator": 3e-4, "optimiser.lr_end": 0.5, "average.halflife": 99, "run.batch": 12,
-    "run.samples": 5_000, "run.tick": 3, "machine.precision": "bf16", "machine.threads": 2, "machine.workers": 2, "penalty.form": "finite",
+    "augment.strength": 0.0, "augment.rise": 5, "optimiser.lr_generator": 1e-4, "optimiser.lr_discriminator": 3e-4, "optimiser.lr_end": 0.5,
+    "average.halflife": 99, "run.batch": 12, "run.samples": 5_000, "run.tick": 3,
+    "machine.precision": "bf16", "machine.threads": 2, "machine.workers": 2, "penalty.form": "finite",
 }  # fmt: skip
 
 
@@ -113,6 +115,37 @@ def test_the_penalty_follows_the_variance_and_nothing_else() -> None:
         for variance in (50.0, 500.0)
     ]
     assert weights == pytest.approx([0.5, 5.0, 0.5, 5.0])
+
+
+@pytest.mark.parametrize(
+    ("layout", "samples", "strength"),
+    [
+        (picture(3, 64, 64), 328, 0.8),
+        (picture(3, 64, 64), 1_000, 0.8),
+        (picture(3, 64, 64), 4_999, 0.8),
+        (picture(3, 64, 64), 5_000, 0.0),
+        (picture(1, 28, 28), 54_000, 0.0),
+        (picture(3, 32, 32), 45_000, 0.0),
+        (picture(1, 28, 28), 300, 0.8),
+        (picture(1, 8, 8), 1_200, 0.0),
+        (picture(1, 200, 15), 300, 0.0),
+        (picture(1, 200), 300, 0.0),
+        (Layout((Block("x", 2, "real"),)), 300, 0.0),
+    ],
+)
+def test_few_pictures_are_augmented_unless_they_are_tiny(layout: Layout, samples: int, strength: float) -> None:
+    found = resolve_game(Recipe(), Situation(layout, samples, 100.0, "cpu")).augment
+    assert (found.strength, found.rise) == (strength, 200 * samples)
+
+
+@given(situations, st.floats(0, 1))
+def test_an_augmentation_that_was_asked_for_stays_or_is_refused(situation: Situation, strength: float) -> None:
+    asked = config.merge(Recipe(), {"augment.strength": strength})
+    if strength and situation.layout.geometry != "plane":
+        with pytest.raises(ConfigError, match="works on pictures"):
+            resolve_game(asked, situation)
+    else:
+        assert resolve_game(asked, situation).augment.strength == strength
 
 
 def test_values_that_need_more_digits_are_not_computed_in_bf16() -> None:

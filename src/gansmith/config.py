@@ -62,6 +62,13 @@ class PenaltySettings(Settings):
     )
 
 
+class AugmentSettings(Settings):
+    """Pictures moved and cut out before the discriminator sees them, real and generated alike, where there are few of them."""
+
+    strength: float | None = Field(None, ge=0, le=1, description="probability of each; above 0.8 it may show; None: by their number")
+    rise: int | None = Field(None, ge=0, description="samples seen in which the strength rises from 0; None: 200 times those there are")
+
+
 class OptimiserSettings(Settings):
     """Adam for both players."""
 
@@ -93,6 +100,7 @@ class RunSettings(Settings):
     stop_early: bool = Field(True, description="end a run whose generator has been far worse than its best for a quarter of the run")
     checkpoint_seconds: float = Field(30.0, ge=0, description="at least so long between two checkpoints")
     keep: int = Field(2, ge=1, description="checkpoints kept")
+    report: bool = Field(True, description="write report.html at the end")
     tensorboard: bool = Field(False, description="also write TensorBoard events (extra 'tensorboard')")
 
 
@@ -114,6 +122,7 @@ class Recipe(Settings):
     network: NetworkSettings = NetworkSettings()
     loss: LossSettings = LossSettings()
     penalty: PenaltySettings = PenaltySettings()
+    augment: AugmentSettings = AugmentSettings()
     optimiser: OptimiserSettings = OptimiserSettings()
     average: AverageSettings = AverageSettings()
     run: RunSettings = RunSettings()

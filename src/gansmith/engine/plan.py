@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from gansmith import ema, schedules
+from gansmith.augment import plane
 from gansmith.config import Recipe
 from gansmith.engine.distribute import World
 from gansmith.engine.steps import Noise, Rates
@@ -42,6 +43,8 @@ class Plan:
     burn_in: float
     halflife: int
     finite: bool
+    strength: float = 0.0  # of the augmentation, once it has risen
+    rise: int = 0  # samples
 
     @classmethod
     def of(cls, recipe: Recipe, layout: Layout) -> Plan:
@@ -71,6 +74,8 @@ class Plan:
             beta2_end=recipe.optimiser.beta2_end,
             burn_in=recipe.run.burn_in,
             finite=recipe.penalty.form == "finite",
+            strength=recipe.augment.strength or 0.0,
+            rise=recipe.augment.rise or 0,
             **chosen,
         )
 
@@ -86,6 +91,7 @@ class Plan:
             beta1=self.beta1,
             beta2=schedules.cosine(self.beta2, self.beta2_end, early),
             ema_beta=ema.ema_beta(self.batch, halflife),
+            strength=self.strength * schedules.within(step * self.batch, self.rise),
         )
 
     def noise(self, step: int, world: World) -> Noise:
@@ -97,8 +103,12 @@ class Plan:
         if self.finite:
             whole = torch.randn(2 * self.batch, *self.layout.shape, generator=source, device=device)
             directions = world.part(whole, groups=2)
+        chances: Tensor | None = None
+        if self.strength:
+            source = stream(self.seed, "augment", step, device)
+            chances = world.part(torch.rand(4 * self.batch, plane.NUMBERS, generator=source, device=device), groups=4)
         first, second = world.part(latents, groups=2).chunk(2)
-        return Noise(first, second, directions)
+        return Noise(first, second, directions, chances)
 
 
 def _none_left(chosen: dict[str, Any]) -> None:

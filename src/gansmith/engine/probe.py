@@ -20,6 +20,7 @@ import torch
 from torch import nn
 
 from gansmith import losses
+from gansmith.augment import plane
 from gansmith.config import Recipe
 from gansmith.engine import distribute
 from gansmith.engine.distribute import World
@@ -140,11 +141,13 @@ def _measure(players: Players, batch: Batch, goal: Objective, recipe: Recipe) ->
     count, device = len(batch.x), batch.x.device
     latents = torch.randn(2, count, recipe.network.latent or 1, generator=source).to(device)
     directions = None if goal.exact else torch.randn(2 * count, *batch.x.shape[1:], generator=source).to(device)
-    noise = Noise(latents[0], latents[1], directions)
+    strength = recipe.augment.strength or 0.0
+    chances = torch.rand(4 * count, plane.NUMBERS, generator=source).to(device) if strength else None
+    noise = Noise(latents[0], latents[1], directions, chances)
 
     def play() -> list[torch.Tensor]:
-        players.discriminator.minimise(discriminator_move(players, batch, noise, goal, recipe.penalty.gamma or 0.0)[0])
-        players.generator.minimise(generator_move(players, batch, noise, goal)[0])
+        players.discriminator.minimise(discriminator_move(players, batch, noise, goal, recipe.penalty.gamma or 0.0, strength)[0])
+        players.generator.minimise(generator_move(players, batch, noise, goal, strength)[0])
         return [players.discriminator.gradient.clone(), players.generator.gradient.clone()]
 
     gradients, times = play(), list[float]()

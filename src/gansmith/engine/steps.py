@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from gansmith import ema, losses, penalties
+from gansmith.augment import plane
 from gansmith.engine.players import Players
 from gansmith.layout import Batch
 
@@ -39,15 +40,19 @@ class Rates:
     beta1: float
     beta2: float
     ema_beta: float
+    strength: float = 0.0  # of the augmentation
 
 
 @dataclass(frozen=True)
 class Noise:
-    """What a step draws: latents [B, Z] for each player's move, and directions [2B, C, *P] for a finite-difference penalty (else None)."""
+    """What a step draws: latents [B, Z] for each player's move, directions [2B, C, *P] for a finite-difference penalty (else None), and
+    uniform numbers [4B, K] for the augmentation (else None): of real and fake in the discriminator's move, of real and fake in the
+    generator's."""
 
     discriminator: Tensor
     generator: Tensor
     directions: Tensor | None = None
+    chances: Tensor | None = None
 
 
 def logits_of(network: nn.Module, x: Tensor, condition: Tensor | None) -> Tensor:
@@ -62,13 +67,22 @@ def generate(network: nn.Module, latent: Tensor, condition: Tensor | None) -> Te
     return found.float()
 
 
-def discriminator_move(players: Players, batch: Batch, noise: Noise, objective: Objective, gamma: float) -> tuple[Tensor, Record]:
-    """The discriminator's loss (a scalar with a graph) and its parts."""
+def discriminator_move(
+    players: Players, batch: Batch, noise: Noise, objective: Objective, gamma: float, strength: float = 0.0
+) -> tuple[Tensor, Record]:
+    """The discriminator's loss (a scalar with a graph) and its parts.
+
+    The penalties are taken at the augmented samples: the game with augmentation is the same game with other data, and what is known of
+    it (arXiv:1801.04406, arXiv:2501.05441) asks for a smooth discriminator where these lie. Taken before, they would ask for nothing
+    within a hole and for more where a picture is mirrored.
+    """
     c = batch.condition
     with objective.autocast():
         with torch.no_grad():
             fake = generate(players.generator.network, noise.discriminator, c)
         x, cc = torch.cat((batch.x, fake)), None if c is None else torch.cat((c, c))
+        if noise.chances is not None:
+            x = plane.augment(x, noise.chances.chunk(2)[0], strength)
         network = players.discriminator.network
         if gamma == 0.0:
             logits, slope = logits_of(network, x, cc), torch.zeros(len(x), device=x.device)
@@ -99,31 +113,35 @@ def discriminator_move(players: Players, batch: Batch, noise: Noise, objective: 
     return loss, record
 
 
-def generator_move(players: Players, batch: Batch, noise: Noise, objective: Objective) -> tuple[Tensor, Record]:
+def generator_move(players: Players, batch: Batch, noise: Noise, objective: Objective, strength: float = 0.0) -> tuple[Tensor, Record]:
     """The generator's loss (a scalar with a graph) and its parts."""
     c = batch.condition
     network = players.discriminator.network
     with objective.autocast():
+        x, fake = batch.x, generate(players.generator.network, noise.generator, c)
+        if noise.chances is not None:
+            _, _, of_real, of_fake = noise.chances.chunk(4)
+            x, fake = plane.augment(x, of_real, strength), plane.augment(fake, of_fake, strength)
         if objective.pair.generator_needs_real:
             with torch.no_grad():
-                real = logits_of(network, batch.x, c)
+                real = logits_of(network, x, c)
         else:
-            real = torch.zeros(len(batch.x), device=batch.x.device)
-        logits = logits_of(network, generate(players.generator.network, noise.generator, c), c)
+            real = torch.zeros(len(x), device=x.device)
+        logits = logits_of(network, fake, c)
     loss = objective.pair.generator(real, logits).mean()
     return loss, {"loss_g": loss}
 
 
 def step(players: Players, batch: Batch, noise: Noise, objective: Objective, rates: Rates, reduce: Reduce) -> Record:
     """One move of each player and of the average. `reduce` averages a gradient over all processes."""
-    loss, record = discriminator_move(players, batch, noise, objective, rates.gamma)
+    loss, record = discriminator_move(players, batch, noise, objective, rates.gamma, rates.strength)
     d, g = players.discriminator, players.generator
     d.minimise(loss)
     reduce(d.gradient)
     record["grad_d"] = d.gradient.norm()
     d.step(rates.lr_discriminator, rates.beta1, rates.beta2)
 
-    loss, more = generator_move(players, batch, noise, objective)
+    loss, more = generator_move(players, batch, noise, objective, rates.strength)
     g.minimise(loss)
     reduce(g.gradient)
     record |= more

@@ -11,6 +11,7 @@ from typing import Any
 from gansmith import config
 from gansmith.config import Recipe
 from gansmith.engine.probe import Trial
+from gansmith.errors import ConfigError
 from gansmith.layout import Layout
 from gansmith.penalties import automatic_gamma
 
@@ -19,6 +20,10 @@ SAMPLES_PER_NUMBER = 5_000  # … unless the data is so small that it is learned
 FEWEST_SAMPLES = 500_000
 THUMBNAIL = 32 * 32  # numbers in a grey picture of 32 by 32
 SMALL = 256  # numbers in a sample up to which every number may look at every other
+FEW = 5_000  # pictures, below which they are augmented
+STRONGEST = 0.8  # above which it may show in samples (arXiv:2006.06676)
+SMALLEST = 16  # shortest side of pictures that bear it
+BY_HEART = 200  # times a picture is seen before the augmentation is at its strongest
 TICK_SECONDS = 2.0
 FEWEST_TICKS = 20
 
@@ -34,8 +39,10 @@ class Situation:
 
 
 def resolve_game(recipe: Recipe, situation: Situation) -> Recipe:
-    """Fill what the data decide: networks, batch, rates, penalty weights, average."""
+    """Fill what the data decide: networks, batch, rates, penalty weights, augmentation, average. ConfigError where one cannot be."""
     layout = situation.layout
+    if recipe.augment.strength and layout.geometry != "plane":
+        raise ConfigError(f"augment.strength works on pictures; this data is a {layout.geometry}. Leave it out, or set it to 0.")
     cpu = situation.device == "cpu"
     small = layout.geometry == "row" or layout.size <= SMALL
     name = recipe.network.name or ("dense" if small else "light" if cpu else "residual")
@@ -51,6 +58,8 @@ def resolve_game(recipe: Recipe, situation: Situation) -> Recipe:
         "network.latent": 100 if name == "classic" else 64,
         "penalty.gamma": gamma,
         "penalty.gamma_end": gamma,
+        "augment.strength": STRONGEST if _few_pictures(situation) else 0.0,
+        "augment.rise": BY_HEART * situation.samples,
         "optimiser.lr_generator": rate,
         "optimiser.lr_discriminator": rate,
         "optimiser.lr_end": 0.1,
@@ -92,6 +101,12 @@ def _width(name: str, layout: Layout, cpu: bool) -> int:
     if name == "residual" or not cpu:
         return 64
     return 16 if layout.size <= THUMBNAIL else 32
+
+
+def _few_pictures(situation: Situation) -> bool:
+    """Whether a discriminator would learn the samples by heart, and they bear to be augmented."""
+    layout = situation.layout
+    return layout.geometry == "plane" and min(layout.positions) >= SMALLEST and situation.samples < FEW
 
 
 def _fill(recipe: Recipe, values: dict[str, Any]) -> Recipe:
