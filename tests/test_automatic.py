@@ -65,6 +65,24 @@ def test_a_second_resolution_changes_nothing(situation: Situation, trial: Trial,
     assert whole(once, situation, trial, 2 * speed) == once
 
 
+@given(situations, trials, speeds)
+def test_looks_cost_a_small_part_of_a_run(situation: Situation, trial: Trial, speed: float) -> None:
+    run = whole(Recipe(), situation, trial, speed).run
+    assert run.looks is not None
+    assert run.samples is not None
+    assert 0 <= run.looks <= 20
+    assert run.looks * min(1000, situation.samples) <= run.samples / 15
+
+
+def test_a_run_of_ten_minutes_is_looked_at_twenty_times_and_one_of_seconds_never() -> None:
+    situation = Situation(picture(1, 28, 28), 54_000, 100.0, "cpu")
+    looks = [
+        whole(config.merge(Recipe(), {"run.minutes": m}), situation, Trial(Way("bf16", 1, "exact"), 2, 1.0, 1.0), 1000.0).run.looks
+        for m in (10, 1, 0.1)
+    ]
+    assert looks == [20, 4, 0]
+
+
 @given(situations)
 def test_a_batch_is_never_most_of_the_data(situation: Situation) -> None:
     batch = resolve_game(Recipe(), situation).run.batch

@@ -37,6 +37,7 @@ SETTINGS: dict[str, Any] = {
     "run.previews": 3,
     "run.checkpoint_seconds": 0,
     "run.report": False,
+    "run.looks": 5,
 }
 
 

@@ -96,7 +96,9 @@ class RunSettings(Settings):
     burn_in: float = Field(0.2, ge=0, le=1, description="share of the run in which beta2 and the EMA half-life rise")
     tick: int | None = Field(None, ge=1, description="steps between two records of the log")
     previews: int = Field(16, ge=0, description="preview pictures in a run")
-    looks: int = Field(20, ge=0, description="times in a run that the generator's distance from the data is measured; the best is kept")
+    looks: int | None = Field(
+        None, ge=0, description="times in a run that the generator's distance from the data is measured; the best generator is kept"
+    )
     stop_early: bool = Field(True, description="end a run whose generator has been far worse than its best for a quarter of the run")
     checkpoint_seconds: float = Field(30.0, ge=0, description="at least so long between two checkpoints")
     keep: int = Field(2, ge=1, description="checkpoints kept")

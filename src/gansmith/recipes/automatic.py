@@ -5,6 +5,7 @@ What is here was measured (docs/results.md); what was not is the field's common 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +26,9 @@ STRONGEST = 0.8  # above which it may show in samples (arXiv:2006.06676)
 SMALLEST = 16  # shortest side of pictures that bear it
 BY_HEART = 200  # times a picture is seen before the augmentation is at its strongest
 TICK_SECONDS = 2.0
+LOOKS = 20  # at the generator's distance from the data in a run …
+LOOKED_AT = 1_000  # … on so many samples each, where there are as many to train on …
+LOOKING = 1 / 15  # … and all together at most this share of the samples seen: a sample costs twelve times as much to learn from as to draw
 FEWEST_TICKS = 20
 
 
@@ -90,6 +94,8 @@ def resolve_length(recipe: Recipe, situation: Situation, trial: Trial, samples_p
     seconds = TICK_SECONDS if recipe.run.minutes is None else min(TICK_SECONDS, recipe.run.minutes * 60 / FEWEST_TICKS)
     steps = int(seconds * samples_per_second / recipe.run.batch)
     samples = recipe.run.samples or chosen.get("run.samples")
+    seen = min(samples or math.inf, (recipe.run.minutes or math.inf) * 60 * samples_per_second)
+    chosen["run.looks"] = min(LOOKS, int(LOOKING * seen / min(LOOKED_AT, situation.samples)))
     chosen["run.tick"] = max(1, min(steps, samples // recipe.run.batch // FEWEST_TICKS) if samples else steps)
     return _fill(recipe, chosen)
 

@@ -31,7 +31,6 @@ from gansmith.verbs.parts import Parts, check_parts, pair_of
 
 MEMORY = "memory:"  # the source of data that were passed from Python
 PREVIEW = 64  # samples in a preview
-LOOKED_AT = 1_000  # samples by which the generator's distance from the data is measured through a run
 LARGEST = {"cpu": 64, "mps": 128, "cuda": 256}  # side of pictures that an automatic size does not exceed
 
 
@@ -128,7 +127,7 @@ class Opened:
     def look(self, recipe: Recipe, device: str) -> tuple[Tensor, Tensor, Tensor | None]:
         """Real samples [N, C, *P] to measure a generator by, and latents and conditions of as many generated ones of the same classes."""
         order = np.random.default_rng(seed_of(recipe.run.seed, "look")).permutation(self.members)
-        members = np.sort(order[:LOOKED_AT])
+        members = np.sort(order[: automatic.LOOKED_AT])
         real = self.codec.encode(torch.from_numpy(np.take(self.collection.raw, members, axis=0)))
         labels = self.collection.labels[members] if self.collection.labels is not None else np.zeros(len(members), np.int64)
         return real, *self._drawn(recipe, "look", labels, device)

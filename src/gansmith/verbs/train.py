@@ -277,7 +277,7 @@ def _play(
     if world.first:
         run.cut(position.step)
         real, latents, condition = opened.look(recipe, world.device)
-        quality = Quality(run, recipe.run.looks, latents, condition, Gauge(real), position)
+        quality = Quality(run, recipe.run.looks or 0, latents, condition, Gauge(real), position)
         watch = _watchers(run, recipe, opened, parts, world, audience, position, quality)
         counts = (players.generator.weights.numel(), players.discriminator.weights.numel())
         audience.started(Started(run, recipe, opened.collection, opened.layout, len(opened.members), counts, trials, position))
