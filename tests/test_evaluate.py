@@ -111,6 +111,15 @@ def test_toys_are_judged_by_their_values(tmp_path: Path) -> None:
     assert found.conditions["extractor"] == "values"
 
 
+def test_labels_of_other_names_are_not_taken_for_ones_own(run: Path, files: Path) -> None:
+    x = 255 - np.load(files / "test.npy")
+    np.savez(files / "renamed.npz", x=x, y=np.array([f"digit {i % 7}" for i in range(len(x))]))
+    found = judge(run, against=files / "renamed.npz", count=60, extractor="classifier")
+    (agreement,) = [s for s in found.scores if s.metric == "label agreement"]
+    assert agreement.floor is None
+    assert not [s for s in found.scores if s.label]
+
+
 def test_shuffled_numbers_keep_what_each_place_holds() -> None:
     raw = np.random.default_rng(0).integers(0, 255, (50, 4, 3, 2), dtype=np.uint8)
     mixed = shuffled(raw, seed=1)

@@ -14,6 +14,14 @@ from gansmith.errors import DataError
 CHUNK = 8 << 20  # numbers of native samples that are taken up at a time, whatever the extractor would bear
 
 
+class Rows(Protocol):
+    """Native samples [N, ...] that are read a piece at a time: an array, a memory map, or some of either."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: slice, /) -> np.ndarray: ...
+
+
 class Extractor(Protocol):
     """Native samples [B, ...] -> features [B, D]. Deterministic, and each sample by itself: the others of its batch change nothing."""
 
@@ -38,7 +46,7 @@ class Extractor(Protocol):
 
 def extract(
     extractor: Extractor,
-    raw: np.ndarray,
+    raw: Rows,
     batch: int | None = None,
     progress: Callable[[int, int], None] = lambda done, all: None,
 ) -> Tensor:

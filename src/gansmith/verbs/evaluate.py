@@ -13,7 +13,7 @@ import torch
 from gansmith import artefact, features
 from gansmith.artefact import Generator
 from gansmith.errors import ConfigError, DataError
-from gansmith.features import Extractor
+from gansmith.features import Extractor, Rows
 from gansmith.metrics import judgement
 from gansmith.metrics.judgement import LEAST, Evidence, Seen
 from gansmith.metrics.neighbours import closest, nearest
@@ -25,6 +25,8 @@ from gansmith.verbs.run import Run
 from gansmith.verbs.sets import Part, Sets
 
 MOST = 10_000  # samples on each side unless told otherwise: beyond it the spread hardly shrinks, and the time goes on
+ROOM = 1 << 30  # bytes that the samples on a side may take
+SHUFFLED = 1 << 22  # numbers shuffled at a time
 SEARCHED = 50_000  # training samples among which copies are looked for
 FEW = 500  # below it the intervals are wide
 PAIRS = 12  # in the gallery of the closest
@@ -55,7 +57,7 @@ def evaluate(
     training   what it was trained on, where no run tells; without it nothing can be said of originality
     extractor  pixels, classifier, inception or dinov2, or an object like those of `gansmith.features`; None: the best there is for the data
     weights    of the extractor, as a file
-    count      samples on each side at most; None: as many as were kept out, up to 10,000
+    count      samples on each side at most; None: as many as were kept out, up to 10,000, or a GiB of them
     settings   data.size, data.channels and the like, to open folders in one form
 
     The evaluation of a run is added to its scores.json, with a picture of the closest pairs beside it. DataError, ConfigError, RunError.
@@ -63,7 +65,8 @@ def evaluate(
     if count is not None and count < LEAST:
         raise ConfigError(f"{count} samples were asked for; a judgement needs at least {LEAST} on each side.")
     found = _sets(subject, against, training, settings or {}, data, generator, lambda done, all: progress(done, all, "reading"))
-    n = min(count or MOST, len(found.held_out), len(found.training), *([found.most] if found.most is not None else []))
+    most = max(LEAST, ROOM // found.training[:1].nbytes)
+    n = min(count or MOST, most, len(found.held_out), len(found.training), *([found.most] if found.most is not None else []))
     if n < LEAST:
         raise DataError(
             f"found {len(found.training)} training, {len(found.held_out)} held-out and {found.most or 'any number of'} generated samples; "
@@ -83,16 +86,16 @@ def _judge(
     made, labels = found.draw(n, seed)
     classes = found.classes if labels is not None else ()
 
-    def see(raw: np.ndarray, of: np.ndarray | None, words: str) -> Seen:
+    def see(raw: Rows, of: np.ndarray | None, words: str) -> Seen:
         x = features.extract(seer, raw, progress=lambda done, all: progress(done, all, words))
         return Seen(x, torch.from_numpy(of) if classes and of is not None else None, seer.probabilities(x))
 
     evidence = Evidence(
-        training=see(trained.raw(), trained.labels, "training samples"),
-        held_out=see(held.raw(), held.labels, "held-out samples"),
+        training=see(trained, trained.labels_among(classes), "training samples"),
+        held_out=see(held, held.labels_among(classes), "held-out samples"),
         generated=see(made, labels, "generated samples"),
-        copied=see(copied.raw(), copied.labels, "copies, a control"),
-        noise=see(shuffled(held.raw(), seed), held.labels, "noise, a control"),
+        copied=see(copied, copied.labels_among(classes), "copies, a control"),
+        noise=see(shuffled(held.raw(), seed), held.labels_among(classes), "noise, a control"),
         classes=classes,
         known=found.known,
     )
@@ -166,8 +169,13 @@ def shuffled(raw: np.ndarray, seed: int) -> np.ndarray:
     """
     source = np.random.default_rng(seed_of(seed, "shuffled"))
     flat = raw.reshape(len(raw), -1)
-    order = np.argsort(source.random(flat.shape, dtype=np.float32), axis=0)
-    return np.take_along_axis(flat, order, 0).reshape(raw.shape)
+    mixed = np.empty_like(flat)
+    at_once = max(1, SHUFFLED // len(raw))
+    for start in range(0, flat.shape[1], at_once):
+        columns = flat[:, start : start + at_once]
+        order = np.argsort(source.random(columns.shape, dtype=np.float32), axis=0)
+        mixed[:, start : start + at_once] = np.take_along_axis(columns, order, 0)
+    return mixed.reshape(raw.shape)
 
 
 def _warnings(found: Sets, n: int, seer: Extractor) -> tuple[str, ...]:

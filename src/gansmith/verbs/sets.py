@@ -42,6 +42,14 @@ class Part:
     def digests(self) -> np.ndarray:
         return self.collection.digests[self.members]
 
+    def __getitem__(self, rows: slice) -> np.ndarray:
+        """Some native samples [n, ...], in order."""
+        return np.take(self.collection.raw, self.members[rows], axis=0)
+
+    def labels_among(self, classes: tuple[str, ...]) -> np.ndarray | None:
+        """Indices [N] into these classes; None where the collection has others."""
+        return self.labels if self.collection.classes == classes else None
+
     def raw(self, places: np.ndarray | None = None) -> np.ndarray:
         """Native samples [N, ...], or those at `places`."""
         return np.take(self.collection.raw, self.members if places is None else self.members[places], axis=0)
