@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from gansmith.errors import DataError
-from gansmith.metrics.frechet import Moments, frechet, frechet_estimate, frechet_infinity, frechet_left_out
-from gansmith.metrics.spread import extrapolated, jackknife
+from gansmith.metrics.frechet import Moments, frechet, frechet_estimate, frechet_infinity, frechet_left_out, frechet_of
+from gansmith.metrics.spread import extrapolated, groups, jackknife
 from gansmith.randomness import stream
 
 
@@ -151,3 +151,22 @@ def test_agreement_with_torchmetrics() -> None:
     metric.update(a, real=True)
     metric.update(b, real=False)
     assert distance(a, b) == pytest.approx(float(metric.compute()), rel=1e-4)
+
+
+@pytest.mark.parametrize(("real", "fake"), [(20, 20), (20, 33), (39, 5), (60, 10)])
+def test_fewer_samples_than_columns_give_the_same_without_a_matrix_of_columns(real: int, fake: int) -> None:
+    source = torch.Generator().manual_seed(0)
+    x, y = torch.randn(real, 40, generator=source) + 0.3, 2 * torch.randn(fake, 40, generator=source)
+    wanted = frechet(Moments.of([x]), Moments.of([y]))
+    assert frechet_of(x, y) == pytest.approx(wanted, rel=1e-6)
+
+
+def test_left_out_values_do_not_depend_on_the_form() -> None:
+    source = torch.Generator().manual_seed(0)
+    x, y = torch.randn(30, 40, generator=source), torch.randn(30, 40, generator=source) + 1
+    whole, left = frechet_left_out(x, y, seed=0, blocks=5)
+    pieces = [groups(z, 5, 0) for z in (x, y)]
+    assert whole == pytest.approx(frechet(Moments.of([x]), Moments.of([y])), rel=1e-6)
+    for out, found in enumerate(left):
+        a, b = (torch.cat([p for i, p in enumerate(side) if i != out]) for side in pieces)
+        assert found == pytest.approx(frechet(Moments.of([a]), Moments.of([b])), rel=1e-6)

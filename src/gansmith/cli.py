@@ -37,6 +37,8 @@ app = typer.Typer(
 # What typer raises for any misuse of the command line; it has no public name.
 UsageError: type[Exception] = typer.BadParameter.__mro__[2]
 
+WIDE = 160  # columns of a table that a program reads: no line is broken
+
 out = Console(highlight=False, soft_wrap=True, emoji=False)
 err = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 
@@ -255,7 +257,7 @@ def _show_proof(found: Proof) -> None:
             else:
                 mean = sum(arm.scores) / len(arm.scores)
                 table.add_row(arm.name, f"{arm.samples:,}", f"{mean:.1%}", f"{min(arm.scores):.1%} to {max(arm.scores):.1%}")
-        out.print(table)
+        out.print(table, width=None if out.is_terminal else WIDE)
         out.print(escape(setting.sentence))
     out.print(f"{found.verdict.word:9} {found.verdict.answer:8} {escape(found.verdict.sentence)}")
     for words in found.warnings:
@@ -296,7 +298,7 @@ def _show_evaluation(found: Evaluation) -> None:
             table.add_row(
                 s.metric, _number(e.value), f"{_number(e.low)} to {_number(e.high)}", *controls, "" if s.reliable else "unreliable here"
             )
-    out.print(table)
+    out.print(table, width=None if out.is_terminal else WIDE)
     for verdict in found.verdicts:
         out.print(f"{verdict.word:9} {verdict.answer:8} {escape(verdict.sentence)}")
     for words in found.warnings:

@@ -83,6 +83,22 @@ def frechet(a: Moments, b: Moments) -> float:
     return max(0.0, float(squared))
 
 
+def frechet_of(real: Tensor, fake: Tensor) -> float:
+    """The distance of two sets of features [N, D], [M, D].
+
+    Where there are fewer samples than columns, tr (A B)^½ is the sum of the singular values of the [N, M] products of the centred samples,
+    over the root of (N - 1)(M - 1), and no matrix [D, D] is needed. DataError as for `Moments` and `frechet`.
+    """
+    if max(len(real), len(fake)) >= real.shape[1] or min(len(real), len(fake)) < 2:
+        return frechet(Moments.of([real]), Moments.of([fake]))
+    check("a Fréchet distance", 2, real=real, fake=fake)
+    means = [x.double().mean(0) for x in (real, fake)]
+    a, b = ((x.double() - mean) / (len(x) - 1) ** 0.5 for x, mean in zip((real, fake), means, strict=True))
+    roots = torch.linalg.svdvals(a @ b.T)
+    squared = (means[0] - means[1]).square().sum() + a.square().sum() + b.square().sum() - 2 * roots.sum()
+    return max(0.0, float(squared))
+
+
 def frechet_estimate(real: Tensor, fake: Tensor, seed: int, blocks: int = 20) -> Estimate:
     """The distance of two sets [N, D], [M, D] with its delete-a-group jackknife interval.  DataError for fewer than 2 samples a block."""
     return left_out(*frechet_left_out(real, fake, seed, blocks))
@@ -105,7 +121,15 @@ def frechet_left_out(real: Tensor, fake: Tensor, seed: int, blocks: int = 20) ->
     Moments are gathered once for each group and merged, so it costs blocks + 1 decompositions and no second look at the samples.
     """
     check("the spread of a Fréchet distance", 2 * blocks, real=real, fake=fake)
-    sides = [[Moments.of([group]) for group in groups(x, blocks, seed)] for x in (real, fake)]
+    pieces = [groups(x, blocks, seed) for x in (real, fake)]
+    if max(len(real), len(fake)) < real.shape[1]:
+
+        def few(out: int | None) -> float:
+            a, b = (torch.cat([part for i, part in enumerate(side) if i != out]) for side in pieces)
+            return frechet_of(a, b)
+
+        return few(None), [few(out) for out in range(blocks)]
+    sides = [[Moments.of([group]) for group in side] for side in pieces]
 
     def distance(out: int | None) -> float:
         a, b = (reduce(Moments.merged, (part for i, part in enumerate(side) if i != out)) for side in sides)

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from gansmith.errors import DataError
-from gansmith.metrics.frechet import Moments, frechet, frechet_left_out
+from gansmith.metrics.frechet import frechet_left_out, frechet_of
 from gansmith.metrics.inception import inception_scores
 from gansmith.metrics.kernel import mmd2, mmd2_estimate
 from gansmith.metrics.neighbours import (
@@ -174,7 +174,7 @@ class _Reference:
         x, real, seed = own.features, self.some, self.seed
         found = {metric: float(values.mean()) for metric, values in self.values(own).items()}
         found["two-sample AUC"] = two_sample(real, x, seed).auc.value
-        found["Fréchet distance"] = frechet(Moments.of([real]), Moments.of([x]))
+        found["Fréchet distance"] = frechet_of(real, x)
         found["kernel distance"] = mmd2(real, x)
         found["sliced Wasserstein distance"] = sliced_wasserstein(real, x, seed, DIRECTIONS)
         if own.odds is not None:
