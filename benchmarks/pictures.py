@@ -144,26 +144,38 @@ def judge(name: str, run: Any, data: Path) -> dict[str, Any]:
     return found
 
 
+def places(parser: argparse.ArgumentParser, work: str, out: str) -> None:
+    """The options that bound a training and say where things lie."""
+    from gansmith.config import count
+
+    bound = parser.add_mutually_exclusive_group()
+    bound.add_argument("--minutes", type=float)
+    bound.add_argument("--samples", type=lambda text: int(count(text)))
+    parser.add_argument("--data", type=Path, default=Path(os.environ.get("GANSMITH_DATA", "../shared/data")))
+    parser.add_argument("--work", type=Path, default=Path(work))
+    parser.add_argument("--out", type=Path, default=Path(out))
+
+
+def finished(out: Path) -> list[dict[str, Any]]:
+    """The lines that are there already."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    return [json.loads(line) for line in out.read_text().splitlines()] if out.exists() else []
+
+
 def main() -> None:
     import torch
 
     import gansmith
-    from gansmith.config import count, parse_assignments
+    from gansmith.config import parse_assignments
     from gansmith.engine import checkpoint
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
-    bound = parser.add_mutually_exclusive_group()
-    bound.add_argument("--minutes", type=float)
-    bound.add_argument("--samples", type=lambda text: int(count(text)))
-    parser.add_argument("--data", type=Path, default=Path(os.environ.get("GANSMITH_DATA", "../shared/data")))
-    parser.add_argument("--work", type=Path, default=Path("runs/benchmark"))
-    parser.add_argument("--out", type=Path, default=Path("benchmarks/results/pictures.jsonl"))
+    places(parser, "runs/benchmark", "benchmarks/results/pictures.jsonl")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
     words = parser.parse_args()
-    words.out.parent.mkdir(parents=True, exist_ok=True)
-    done = [json.loads(line) for line in words.out.read_text().splitlines()] if words.out.exists() else []
+    done = finished(words.out)
     for name in words.names:
         for seed in words.seeds:
             minutes = None if words.samples else words.minutes or MINUTES[name]

@@ -13,14 +13,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import platform
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pictures import digits, idx
+from pictures import digits, finished, idx, places
 
 MINUTES = {"digits": 1.0, "mnist": 5.0, "fashion-mnist": 5.0, "emoji": 15.0}
 SIZES = (10, 30, 100)
@@ -97,7 +96,6 @@ def lines_of(proof: Any) -> list[dict[str, Any]]:
 
 
 def main() -> None:
-    from gansmith.config import count
     from gansmith.verbs.prove import prove
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -105,15 +103,9 @@ def main() -> None:
     parser.add_argument("--seeds", nargs="+", type=int, default=[0], help="of the small set and the generator")
     parser.add_argument("--trainings", type=int, default=5, help="paired trainings of each arm")
     parser.add_argument("--ratios", nargs="+", type=float, default=[1.0, 10.0])
-    bound = parser.add_mutually_exclusive_group()
-    bound.add_argument("--minutes", type=float)
-    bound.add_argument("--samples", type=lambda text: int(count(text)))
-    parser.add_argument("--data", type=Path, default=Path(os.environ.get("GANSMITH_DATA", "../shared/data")))
-    parser.add_argument("--work", type=Path, default=Path("runs/prove"))
-    parser.add_argument("--out", type=Path, default=Path("benchmarks/results/prove.jsonl"))
+    places(parser, "runs/prove", "benchmarks/results/prove.jsonl")
     words = parser.parse_args()
-    words.out.parent.mkdir(parents=True, exist_ok=True)
-    done = [json.loads(line) for line in words.out.read_text().splitlines()] if words.out.exists() else []
+    done = finished(words.out)
     for name in NAMES if "all" in words.names else words.names:
         for seed in words.seeds:
             found = source(name, seed, words.data, words.work)

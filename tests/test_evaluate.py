@@ -56,6 +56,17 @@ def test_an_evaluation_is_kept_with_the_run(run: Path) -> None:
         assert picture.width > picture.height
 
 
+def test_entries_of_a_newer_version_are_not_written_over(run: Path) -> None:
+    scores = RunFolder(run).scores
+    before = scores.read_text() if scores.exists() else None
+    newer = json.dumps({"format": 99, "evaluations": []})
+    scores.write_text(newer)
+    with pytest.raises(GansmithError, match="written by a newer gansmith"):
+        judge(run, count=60)
+    assert scores.read_text() == newer
+    scores.write_text(before) if before is not None else scores.unlink()
+
+
 def test_conditions_say_what_the_scores_depend_on(run: Path) -> None:
     found = judge(run, count=60, seed=3).conditions
     assert found["extractor"] == "pixels"

@@ -20,7 +20,9 @@ from gansmith.downstream.models import Budget
 from gansmith.engine import probe
 from gansmith.errors import ConfigError, DataError, RunError
 from gansmith.records import Arm, Proof, Setting
-from gansmith.verbs.prove import add, history, prove
+from gansmith.verbs.kept import add
+from gansmith.verbs.kept import proofs as history
+from gansmith.verbs.prove import prove
 from gansmith.verbs.run import Run
 
 CLASSES = ("left", "middle", "right")

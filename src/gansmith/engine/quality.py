@@ -71,7 +71,7 @@ class Quality:
 
     def __call__(self, tick: Tick, players: Players) -> None:
         due = int(tick.position.share * self.count)
-        if not self.count or (due <= self.seen and not tick.position.finished):
+        if due <= self.seen and not tick.position.finished:
             return
         self.seen = due
         look = Look(tick.position.step, tick.position.share, self.measure(self._draw(players)))

@@ -61,13 +61,7 @@ class Dinov2:
         # without a path, so that it looks for nothing on the network or beside the file
         model = transformers.Dinov2Model.from_pretrained(None, config=transformers.Dinov2Config(**FORM), state_dict=load_file(source))
         self.network = model.eval().requires_grad_(False).to(device)
-        self.conditions: Mapping[str, Any] = {
-            "input": list(shape),
-            "span": list(span),
-            "small": [SIDE, SIDE],
-            "dimensions": model.config.hidden_size,
-            "weights": PUBLISHED.sha256,
-        }
+        self.conditions: Mapping[str, Any] = PUBLISHED.conditions(shape, span, SIDE, model.config.hidden_size)
 
     @torch.no_grad()
     def __call__(self, raw: np.ndarray) -> Tensor:

@@ -216,13 +216,7 @@ class Inception:
             network = FidInception()
         network.load_state_dict(state(weights, progress), assign=True)
         self.network: FidInception = network.requires_grad_(False).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.conditions: Mapping[str, Any] = {
-            "input": list(shape),
-            "span": list(span),
-            "small": [SIDE, SIDE],
-            "dimensions": 2048,
-            "weights": PUBLISHED.sha256,
-        }
+        self.conditions: Mapping[str, Any] = PUBLISHED.conditions(shape, span, SIDE, 2048)
 
     @torch.no_grad()
     def __call__(self, raw: np.ndarray) -> Tensor:

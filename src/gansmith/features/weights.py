@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from http.client import HTTPException
@@ -36,6 +36,10 @@ class Published:
     @property
     def filename(self) -> str:
         return self.url.rpartition("/")[2]
+
+    def conditions(self, shape: Sequence[int], span: tuple[float, float], side: int, dimensions: int) -> dict[str, Any]:
+        """What scores of an extractor with these weights depend on: pictures as stored, the square it sees, its features."""
+        return {"input": list(shape), "span": list(span), "small": [side, side], "dimensions": dimensions, "weights": self.sha256}
 
 
 def save(place: Path, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,9 @@ from gansmith.metrics.judgement import LEAST, Evidence, Seen
 from gansmith.metrics.neighbours import closest, nearest
 from gansmith.randomness import seed_of
 from gansmith.records import Evaluation
-from gansmith.runs import RunFolder, read_json, replacing, write_json
+from gansmith.runs import RunFolder, replacing
 from gansmith.verbs import sets
+from gansmith.verbs.kept import add
 from gansmith.verbs.run import Run
 from gansmith.verbs.sets import Part, Sets
 
@@ -30,7 +31,6 @@ SHUFFLED = 1 << 22  # numbers shuffled at a time
 SEARCHED = 50_000  # training samples among which copies are looked for
 FEW = 500  # below it the intervals are wide
 PAIRS = 12  # in the gallery of the closest
-FORMAT = 1
 
 Progress = Callable[[int, int, str], None]
 
@@ -95,7 +95,7 @@ def _judge(
         held_out=see(held, held.labels_among(classes), "held-out samples"),
         generated=see(made, labels, "generated samples"),
         copied=see(copied, copied.labels_among(classes), "copies, a control"),
-        noise=see(shuffled(held.raw(), seed), held.labels_among(classes), "noise, a control"),
+        noise=see(shuffled(held[:], seed), held.labels_among(classes), "noise, a control"),
         classes=classes,
         known=found.known,
     )
@@ -197,18 +197,7 @@ def _warnings(found: Sets, n: int, seer: Extractor) -> tuple[str, ...]:
 def _gallery(found: Sets, made: np.ndarray, trained: Part, evidence: Evidence, folder: RunFolder) -> None:
     """closest.png: the generated samples that lie nearest to a training sample, in a row, and these training samples below them."""
     pairs = closest(nearest(evidence.generated.features, evidence.training.features), PAIRS)
-    below = trained.raw(np.array([pair.training for pair in pairs]))
+    below = trained[np.array([pair.training for pair in pairs])]
     picture = found.domain.picture(np.concatenate([made[[pair.fake for pair in pairs]], below]), columns=len(pairs))
     with replacing(folder.closest) as temporary:
         picture.save(temporary, "PNG")
-
-
-def history(folder: RunFolder) -> list[Evaluation]:
-    """Every evaluation of a run, oldest first."""
-    return [Evaluation.from_dict(e) for e in read_json(folder.scores)["evaluations"]] if folder.scores.exists() else []
-
-
-def add(folder: RunFolder, evaluation: Evaluation) -> None:
-    """Add an evaluation to a run's scores.json."""
-    entries: Sequence[Evaluation] = [*history(folder), evaluation]
-    write_json(folder.scores, {"format": FORMAT, "evaluations": [e.to_dict() for e in entries]})

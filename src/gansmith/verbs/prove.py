@@ -18,17 +18,16 @@ from gansmith.downstream.arms import ARMS, AUGMENTED, Rare, Scheme
 from gansmith.downstream.classical import Classical
 from gansmith.downstream.mirror import keeps_its_class
 from gansmith.downstream.models import Budget, Labelled, Learner, TrainingSet, first_line, learner
-from gansmith.errors import ConfigError, DataError, RunError
+from gansmith.errors import ConfigError, DataError
 from gansmith.metrics.spread import paired
 from gansmith.randomness import seed_of
 from gansmith.records import Arm, Difference, Estimate, Proof, Setting
-from gansmith.runs import RunFolder, read_json, write_json
 from gansmith.verbs import sets
+from gansmith.verbs.kept import add
 from gansmith.verbs.run import Run
 from gansmith.verbs.sets import Part, Sets
 from gansmith.verbs.train import automatic_device
 
-FORMAT = 1
 LEAST_SEEDS = 3  # that have an interval
 FEW_SEEDS = 5  # below it an interval says little
 FEW_TESTS = 20  # samples of a class, below which one of them moves its recall by more than 5 points
@@ -133,7 +132,7 @@ def prove(
     learn = learner(model, layout, spent, device)
     progress(0, len(schemes) * seeds * len(ARMS), "may samples be mirrored?")
     looked_at = found.training.some(LOOKED_AT, seed, "mirror")
-    mirrors = keeps_its_class(Labelled(looked_at.raw(), _labels_of(looked_at)), encode, layout, spent, seed, device)
+    mirrors = keeps_its_class(Labelled(looked_at[:], _labels_of(looked_at)), encode, layout, spent, seed, device)
     case = Case(
         real=found.training,
         labels=labels,
@@ -175,21 +174,6 @@ def prove(
     return proof
 
 
-def history(folder: RunFolder) -> list[Proof]:
-    """Every proof of a run, oldest first. RunError where they were written by a newer version."""
-    if not folder.proof.exists():
-        return []
-    there = read_json(folder.proof)
-    if there["format"] > FORMAT:
-        raise RunError(f"{folder.proof} was written by a newer gansmith. Upgrade with: pip install -U gansmith")
-    return [Proof.from_dict(p) for p in there["proofs"]]
-
-
-def add(folder: RunFolder, proof: Proof) -> None:
-    """Add a proof to a run's proof.json."""
-    write_json(folder.proof, {"format": FORMAT, "proofs": [p.to_dict() for p in [*history(folder), proof]]})
-
-
 # --- what is compared ----------------------------------------------------------------------------------------------------
 
 
@@ -225,7 +209,7 @@ def _tests(found: Sets) -> Labelled:
     if unknown:
         raise DataError(f"the test set has the class {unknown[0]!r}, and the run knows {_listed(own)}. Give its classes the same names.")
     places = np.array([own.index(name) if name in own else -1 for name in names])
-    return Labelled(held.raw(), places[held.labels])
+    return Labelled(held[:], places[held.labels])
 
 
 # --- the comparison ------------------------------------------------------------------------------------------------------
@@ -270,7 +254,7 @@ def _training_sets(case: Case, scheme: Scheme, seed: int) -> Iterator[tuple[str,
     """The training set of each arm; the samples are drawn once and shared."""
     mix = arms.mix(case.labels, case.classes, scheme, seed)
     drawn = case.drawer.sample(len(mix.drawn), label=[case.classes[k] for k in mix.drawn], seed=seed_of(seed, "synthetic"))
-    real = Labelled(case.real.raw(mix.real), case.labels[mix.real])
+    real = Labelled(case.real[mix.real], case.labels[mix.real])
     synthetic = Labelled(drawn.raw, drawn.labels)
     if (synthetic.raw.dtype, synthetic.raw.shape[1:]) != (real.raw.dtype, real.raw.shape[1:]):
         raise DataError(

@@ -19,13 +19,13 @@ from gansmith.errors import ConfigError, GansmithError, RunError
 from gansmith.pages import Picture, Pictures, Report, RunRecord
 from gansmith.pages.words import count
 from gansmith.records import Evaluation, Proof
-from gansmith.runs import RunFolder, find, read_json, write_json, write_text
+from gansmith.runs import RunFolder, find, write_json, write_text
+from gansmith.verbs import kept
 from gansmith.verbs.run import Run
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-FORMAT = 1  # of scores.json and proof.json
 SEED = 0  # of everything drawn for the page
 COLUMNS = 12  # pictures in a row
 DRAWN = {0: 1000, 1: 24, 2: 6 * COLUMNS}  # samples of the draw, by the number of axes a sample has
@@ -103,8 +103,8 @@ def gather(folder: RunFolder, name: str) -> RunRecord:
         walk=_walk(generator) if generator else None,
         closest=attempt(lambda: _closest(folder, axes), None),
     )
-    evaluations: tuple[Evaluation, ...] = attempt(lambda: _entries(folder.scores, "evaluations", Evaluation.from_dict), ())
-    proofs: tuple[Proof, ...] = attempt(lambda: _entries(folder.proof, "proofs", Proof.from_dict), ())
+    evaluations: tuple[Evaluation, ...] = tuple(attempt(lambda: kept.evaluations(folder), []))
+    proofs: tuple[Proof, ...] = tuple(attempt(lambda: kept.proofs(folder), []))
     seconds = attempt(lambda: checkpoint.newest(folder).seconds, 0.0)
     return RunRecord(
         name=name,
@@ -128,19 +128,6 @@ def _data(run: Run) -> dict[str, Any]:
         raise RunError(f"{run.folder.data} does not say what this run was trained on. Copy the whole folder again.")
     split = data.get("split", {})
     return {**data, "split": {**split, "held_out": len(split.get("held_out", ()))}}
-
-
-def _entries(path: Path, key: str, entry: Callable[[Mapping[str, Any]], T]) -> tuple[T, ...]:
-    """The entries of scores.json or proof.json, oldest first; none where there is no such file. RunError where it cannot be read."""
-    if not path.exists():
-        return ()
-    values = read_json(path)
-    try:
-        if values["format"] > FORMAT:
-            raise RunError(f"{path} was written by a newer gansmith. Upgrade with: pip install -U gansmith")
-        return tuple(entry(e) for e in values[key])
-    except (KeyError, TypeError, ValueError) as error:
-        raise RunError(f"{path} is not what gansmith writes ({type(error).__name__}: {error}). Move it away and measure again.") from None
 
 
 def _draw(generator: Generator) -> Picture:

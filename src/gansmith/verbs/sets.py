@@ -42,17 +42,13 @@ class Part:
     def digests(self) -> np.ndarray:
         return self.collection.digests[self.members]
 
-    def __getitem__(self, rows: slice) -> np.ndarray:
-        """Some native samples [n, ...], in order."""
+    def __getitem__(self, rows: slice | np.ndarray) -> np.ndarray:
+        """Native samples [n, ...] of a slice, or at these places."""
         return np.take(self.collection.raw, self.members[rows], axis=0)
 
     def labels_among(self, classes: tuple[str, ...]) -> np.ndarray | None:
         """Indices [N] into these classes; None where the collection has others."""
         return self.labels if self.collection.classes == classes else None
-
-    def raw(self, places: np.ndarray | None = None) -> np.ndarray:
-        """Native samples [N, ...], or those at `places`."""
-        return np.take(self.collection.raw, self.members if places is None else self.members[places], axis=0)
 
     def some(self, count: int, seed: int, purpose: str) -> Part:
         """At most `count` of them, drawn without repetition; all of them in their order where there are no more."""
@@ -149,7 +145,7 @@ def of_data(source: str | Path, against: str | Path, training: str | Path | None
 
     def draw(count: int, seed: int) -> tuple[np.ndarray, np.ndarray | None]:
         some = made.some(count, seed, "evaluate")
-        return some.raw(), None if labels is None else some.labels
+        return some[:], None if labels is None else some.labels
 
     return Sets(str(source), domain, trained, held, classes if labels is not None else (), known, draw, len(made), about)
 

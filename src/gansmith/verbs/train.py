@@ -276,8 +276,9 @@ def _play(
     quality = None
     if world.first:
         run.cut(position.step)
-        real, latents, condition = opened.look(recipe, world.device)
-        quality = Quality(run, recipe.run.looks or 0, latents, condition, Gauge(real), position)
+        if recipe.run.looks:
+            real, latents, condition = opened.look(recipe, world.device)
+            quality = Quality(run, recipe.run.looks, latents, condition, Gauge(real), position)
         watch = _watchers(run, recipe, opened, parts, world, audience, position, quality)
         counts = (players.generator.weights.numel(), players.discriminator.weights.numel())
         audience.started(Started(run, recipe, opened.collection, opened.layout, len(opened.members), counts, trials, position))
@@ -304,15 +305,15 @@ def _write_report(run: RunFolder) -> None:
 
 
 def _watchers(
-    run: RunFolder, recipe: Recipe, opened: Opened, parts: Parts, world: World, audience: Audience, start: Position, quality: Quality
+    run: RunFolder, recipe: Recipe, opened: Opened, parts: Parts, world: World, audience: Audience, start: Position, quality: Quality | None
 ) -> list[Watcher]:
     card = opened.card(recipe, parts)
 
     def export(tick: Tick, players: Players) -> None:
-        step, weights = quality.chosen(tick, players)
+        step, weights = quality.chosen(tick, players) if quality else (tick.position.step, checkpoint.average_weights(players))
         artefact.save(run.generator, replace(card, step=step), opened.codec.state(), weights)
 
-    found: list[Watcher] = [Log(run), quality]
+    found: list[Watcher] = [Log(run), *([quality] if quality else [])]
     if recipe.run.tensorboard:
         found.append(TensorBoard(run))
     latents, condition = opened.preview_latents(recipe, world.device)
