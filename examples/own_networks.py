@@ -26,7 +26,8 @@ def main() -> None:
     generator = nn.Sequential(nn.Linear(64, 256), nn.LeakyReLU(0.2), nn.Linear(256, 64), nn.Tanh(), nn.Unflatten(1, (1, 8, 8)))
     discriminator = nn.Sequential(nn.Flatten(), nn.Linear(64, 256), nn.LeakyReLU(0.2), nn.Linear(256, 1))
     hinge = gansmith.LossPair(
-        discriminator=lambda real, fake: F.relu(1 - real) + F.relu(1 + fake),
+        real=lambda real, fake: F.relu(1 - real),
+        fake=lambda real, fake: F.relu(1 + fake),
         generator=lambda real, fake: -fake,
     )
     run = gansmith.train(

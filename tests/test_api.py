@@ -201,10 +201,9 @@ def test_a_generator_of_ones_own_may_play_against_the_recipes(tmp_path: Path) ->
 
 
 def test_a_loss_of_ones_own(tmp_path: Path) -> None:
-    def wasserstein_d(real: Tensor, fake: Tensor) -> Tensor:
-        return fake - real
-
-    run = train(tmp_path, loss=LossPair(wasserstein_d, lambda real, fake: -fake))
+    pair = LossPair(real=lambda real, fake: -real, fake=lambda real, fake: fake, generator=lambda real, fake: -fake)
+    run = train(tmp_path, loss=pair)
+    assert run.log[-1]["loss_d_real"] == pytest.approx(-run.log[-1]["logit_real"], abs=1e-6)
     assert run.log[-1]["loss_d"] == pytest.approx(run.log[-1]["logit_fake"] - run.log[-1]["logit_real"], abs=1e-5)
     assert run.data["own"] == {"generator": False, "discriminator": False, "loss": True}
 
@@ -219,7 +218,9 @@ def test_a_loss_of_ones_own(tmp_path: Path) -> None:
         (BARE, {"discriminator": nn.Linear(8, 3)}, "gives 24 numbers for each sample; one logit is wanted"),
         (BARE, {"discriminator": nn.Flatten()}, "64 numbers for each sample"),
         ({"network.name": "dence"}, {}, "network.name"),
-        ({"loss.name": "hinge"}, {}, "there is no loss 'hinge'"),
+        ({"loss.name": "hing"}, {}, "there is no loss 'hing'; did you mean 'hinge'?"),
+        ({"game.pack": 3}, {}, "a batch of 16 cannot be divided into packs of 3"),
+        ({**BARE, "game.pack": 2}, {"discriminator": nn.Linear(8, 1)}, "gives 16 numbers for each sample; one logit is wanted"),
     ],
 )
 def test_parts_that_do_not_fit_are_told_before_anything_is_written(
@@ -264,15 +265,27 @@ def test_a_run_tells_all_of_itself(tmp_path: Path) -> None:
     assert repr(run) == f"Run({str(run.path)!r})"
     assert (run.recipe.run.seed, run.recipe.run.samples, run.recipe.run.batch) == (3, 480, 16)
     assert [r["step"] for r in run.log] == list(range(TICK, STEPS + 1, TICK))
-    assert {"loss_d", "loss_g", "log_d_real", "log_1_minus_d_fake", "logit_real", "logit_fake", "r1", "r2", "grad_d", "grad_g"} <= run.log[
-        0
-    ].keys()
+    assert {
+        "loss_d",
+        "loss_d_real",
+        "loss_d_fake",
+        "loss_g",
+        "log_d_real",
+        "log_1_minus_d_fake",
+        "logit_real",
+        "logit_fake",
+        "r1",
+        "r2",
+        "grad_d",
+        "grad_g",
+    } <= run.log[0].keys()
     assert run.data["training"] + len(run.data["split"]["held_out"]) == 1797
     samples = run.sample(6, label=["1", "2"], seed=7, truncation=0.8)
     assert len(samples) == 6
     assert samples.picture().size[0] > 8
     assert (run.path / "previews").is_dir()
-    assert None not in {v for k, v in gansmith.config.flat(run.recipe).items() if not k.startswith(("data.", "run."))}
+    left = {k for k, v in gansmith.config.flat(run.recipe).items() if v is None and not k.startswith(("data.", "run."))}
+    assert left == {"penalty.clip"}
     assert isinstance(gansmith.load(str(run.path)), gansmith.Generator)
 
 

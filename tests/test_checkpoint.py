@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch import nn
 
 from gansmith.engine import checkpoint
 from gansmith.engine.checkpoint import Position
+from gansmith.engine.optimisers import OPTIMISERS
 from gansmith.engine.players import Players
 from gansmith.errors import RunError, StorageError
 from gansmith.runs import RunFolder, write_tensors
@@ -27,12 +29,14 @@ def trained(seed: int = 0) -> Players:
         player.gradient.normal_()
         player.step(0.1, 0.0, 0.9)
     who.average.normal_()
+    for value in who.memory.values():
+        value.normal_()
     return who
 
 
 def state(who: Players) -> dict[str, torch.Tensor]:
     parts = {f"{p.name}.{k}": v.clone() for p in (who.generator, who.discriminator) for k, v in p.state().items()}
-    return {"average": who.average.clone(), **parts}
+    return {"average": who.average.clone(), **{k: v.clone() for k, v in who.memory.items()}, **parts}
 
 
 def assert_equal(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> None:
@@ -108,8 +112,29 @@ def test_a_newer_format_is_refused_by_name(tmp_path: Path) -> None:
 def test_other_networks_are_refused(tmp_path: Path) -> None:
     run = RunFolder(tmp_path)
     checkpoint.save(run, trained(), Position(1), keep=2)
-    with pytest.raises(RunError, match="does not fit these networks"):
+    with pytest.raises(RunError, match=r"step-000000001\.safetensors does not fit these networks"):
         checkpoint.load(run, players(width=4))
+
+
+def test_other_optimisers_are_refused(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path)
+    checkpoint.save(run, trained(), Position(1), keep=2)
+    other = Players(nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3)), nn.Linear(3, 1), OPTIMISERS["optimistic"])
+    with pytest.raises(RunError, match="does not fit"):
+        checkpoint.load(run, other)
+
+
+def test_a_checkpoint_from_before_there_was_a_memory_is_read(tmp_path: Path) -> None:
+    """That of 0.1.0, whose games had nothing to remember."""
+    run, who = RunFolder(tmp_path), trained()
+    checkpoint.save(run, who, Position(1), keep=2)
+    kept = {k: v for k, v in load_file(run.checkpoint(1)).items() if not k.startswith("memory.")}
+    assert len(kept) < len(load_file(run.checkpoint(1)))
+    write_tensors(run.checkpoint(1), kept, {"format": 1, "step": 1, "share": 0.0, "seconds": 0.0, "finished": False})
+    again = players(seed=1)
+    assert checkpoint.load(run, again) == Position(1)
+    assert torch.equal(again.average, who.average)
+    assert not any(again.memory.values())
 
 
 def test_a_full_disk_keeps_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,16 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gansmith.config import Recipe, build, count, dump, flat, merge, names, parse_assignments, read
+from gansmith.augment import POLICIES
+from gansmith.config import (
+    AugmentSettings,
+    NetworkSettings,
+    OptimiserSettings,
+    PenaltySettings,
+    Recipe,
+    Settings,
+    build,
+    count,
+    dump,
+    flat,
+    merge,
+    names,
+    parse_assignments,
+    read,
+)
+from gansmith.engine.optimisers import OPTIMISERS
 from gansmith.errors import ConfigError
+from gansmith.networks import NETWORKS
+from gansmith.penalties import PENALTIES
 
 FULL = {
     "data.source": "photos/кошки",
@@ -64,6 +85,12 @@ def test_an_empty_recipe_is_the_defaults(tmp_path: Path) -> None:
         ({"data": {"fit": "squash"}}, "'crop', 'pad' or 'stretch'"),
         ({"penalty": {"gamma": float("nan")}}, "setting 'penalty.gamma' cannot be nan"),
         ({"optimiser": {"beta2": 0.99, "beta2_end": 0.9}}, "beta2_end is lower"),
+        ({"optimiser": {"name": "extra"}, "game": {"critics": 2}}, "game.critics must be 1"),
+        ({"game": {"unrolled": 1, "features": 0.5}}, "Leave game.features"),
+        ({"game": {"unrolled": 1}, "network": {"conditioning": "auxiliary"}}, "network.conditioning=auxiliary out"),
+        ({"game": {"packs": 2}}, "there is no setting 'game.packs'; did you mean 'game.pack'?"),
+        ({"game": {"kept": 0}}, "setting 'game.kept' cannot be 0"),
+        ({"penalty": {"clip": 0}}, "setting 'penalty.clip' cannot be 0"),
         ({"version": 99}, "pip install -U gansmith"),
     ],
 )
@@ -73,6 +100,31 @@ def test_what_cannot_be_is_refused_in_one_sentence(values: dict[str, object], wo
     assert words in str(refused.value)
     assert "\n" not in str(refused.value)
     assert refused.value.exit_code == 2
+
+
+@pytest.mark.parametrize("name", PENALTIES)
+def test_finite_differences_are_refused_where_a_penalty_is_not_linear(name: str) -> None:
+    values = {"penalty": {"name": name, "form": "finite"}}
+    if PENALTIES[name].cheap:
+        assert build(values).penalty.name == name
+    else:
+        with pytest.raises(ConfigError, match=f"penalty.form=finite knows R1 and R2 alone, not {name}. Set penalty.form=exact."):
+            build(values)
+
+
+@pytest.mark.parametrize(
+    ("group", "name", "known"),
+    [
+        (PenaltySettings, "name", PENALTIES),
+        (OptimiserSettings, "name", OPTIMISERS),
+        (NetworkSettings, "name", NETWORKS),
+        (AugmentSettings, "policy", {*POLICIES, "none"} - {"consistency"}),
+    ],
+)
+def test_what_may_be_named_is_what_there_is(group: type[Settings], name: str, known: Collection[str]) -> None:
+    kind = group.model_fields[name].annotation
+    literal = next((part for part in get_args(kind) if get_args(part)), kind)  # of an optional one
+    assert set(get_args(literal)) == set(known)
 
 
 def test_groups_are_frozen() -> None:

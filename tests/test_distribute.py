@@ -18,6 +18,7 @@ import gansmith
 import tiny
 from gansmith.engine import checkpoint, distribute, probe
 from gansmith.engine.distribute import World
+from gansmith.engine.noise import Needs
 from gansmith.engine.plan import Plan
 from gansmith.errors import ConfigError, TrainingError
 from gansmith.layout import Layout
@@ -38,22 +39,29 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("size", [1, 2, 4])
-@pytest.mark.parametrize("finite", [False, True])
-def test_noise_does_not_depend_on_the_number_of_processes(size: int, finite: bool) -> None:
+@pytest.mark.parametrize(
+    "needs",
+    [Needs(), Needs(directions=True), Needs(3, True, True, 5, 2, True, True)],
+    ids=["latents", "directions", "everything"],
+)
+def test_noise_does_not_depend_on_the_number_of_processes(size: int, needs: Needs) -> None:
     layout = Layout((gansmith.Block("x", 3, "real"),), (5,))
     plan = Plan(
         layout=layout, seed=3, batch=8, steps=9, minutes=None, tick=1, latent=6, lr_generator=1, lr_discriminator=1, lr_end=1, gamma=1,
-        gamma_end=1, beta1=0, beta2=0.9, beta2_end=0.9, burn_in=0, halflife=1, finite=finite,
+        gamma_end=1, beta1=0, beta2=0.9, beta2_end=0.9, burn_in=0, halflife=1, needs=needs,
     )  # fmt: skip
     whole, parts = plan.noise(4, World()), [plan.noise(4, World(rank, size)) for rank in range(size)]
-    assert torch.equal(torch.cat([p.discriminator for p in parts]), whole.discriminator)
-    assert torch.equal(torch.cat([p.generator for p in parts]), whole.generator)
-    assert (whole.directions is not None) == finite
-    if whole.directions is not None:
-        real, fake = whole.directions.chunk(2)
-        halves = [p.directions.chunk(2) for p in parts if p.directions is not None]
-        assert torch.equal(torch.cat([h[0] for h in halves]), real)
-        assert torch.equal(torch.cat([h[1] for h in halves]), fake)
+    moves = [(whole.generator, [part.generator for part in parts])]
+    moves += [(draw, [part.critics[i] for part in parts]) for i, draw in enumerate(whole.critics)]
+    assert len(moves) == needs.critics + 1
+    for draw, shares in moves:
+        doubled = {"chances", "views", *(["directions"] if draw is not whole.generator else [])}
+        for name, numbers in vars(draw).items():
+            assert all((getattr(share, name) is None) == (numbers is None) for share in shares)
+            if numbers is not None:  # of a batch of 8, or of its real and its generated samples one behind the other
+                joined = torch.cat([torch.stack(getattr(share, name).split(8 // size)) for share in shares], 1)
+                assert torch.equal(joined.flatten(0, 1), numbers)
+                assert len(numbers) == (16 if name in doubled else 8)
 
 
 def test_one_process_alone_does_nothing() -> None:
@@ -113,23 +121,23 @@ torch.set_num_threads(1)
 layout = Layout((Block("pixels", 1, "bounded"),), (8, 8), condition=3)
 raw = torch.rand(100, 1, 8, 8, generator=torch.Generator().manual_seed(0)).numpy() * 2 - 1
 found = {}
-for name in ("dense", "light"):
-    for form in ("exact", "finite"):
-        recipe = config.merge(Recipe(), {
-            "network.name": name, "network.width": 8, "network.latent": 5, "run.batch": 64, "run.samples": 64, "run.tick": 1,
-            "penalty.gamma": 0.5, "penalty.gamma_end": 0.5, "penalty.form": form, "average.halflife": 10, "optimiser.lr_end": 1,
-            "optimiser.lr_generator": 1e-3, "optimiser.lr_discriminator": 1e-3})
-        torch.manual_seed(1)
-        players = Players(networks.generator(recipe.network, layout).double().float(), networks.discriminator(recipe.network, layout))
-        plan = Plan.of(recipe, layout)
-        feed = Feed(raw, lambda x: x, members=torch.arange(100).numpy(), labels=torch.arange(100).numpy() % 3, condition=3,
-                    batch=64, seed=0, rank=world.rank, size=world.size)
-        goal = probe.objective(recipe, LOSSES["relativistic"], 0.5, "fp32", form, "cpu")
-        gradients = []
-        step(players, feed(5), plan.noise(5, world), goal, plan.rates(5, 0.5), lambda g: (world.average(g), gradients.append(g.clone())))
-        for player, gradient in zip(("d", "g"), gradients):
-            found[f"{name}.{form}.{player}"] = gradient
-        found[f"{name}.{form}.average"] = players.average
+games = [({"network.name": name}, form) for name in ("dense", "light") for form in ("exact", "finite")]
+games += [({"game.critics": 2, "penalty.name": "wgan-gp"}, "exact"), ({"game.pack": 2}, "exact")]
+for number, (settings, form) in enumerate(games):
+    recipe = config.merge(Recipe(), {
+        "network.name": "dense", "network.width": 8, "network.latent": 5, "network.conditioning": "projection", "run.batch": 64,
+        "run.samples": 64, "run.tick": 1, "penalty.gamma": 0.5, "penalty.gamma_end": 0.5, "penalty.form": form, "average.halflife": 10,
+        "optimiser.lr_end": 1, "optimiser.lr_generator": 1e-3, "optimiser.lr_discriminator": 1e-3, **settings})
+    torch.manual_seed(1)
+    players = Players(networks.generator(recipe.network, layout), networks.discriminator(recipe.network, layout.packed(recipe.game.pack)))
+    plan = Plan.of(recipe, layout)
+    feed = Feed(raw, lambda x: x, members=torch.arange(100).numpy(), labels=torch.arange(100).numpy() % 3, condition=3,
+                batch=64, seed=0, rank=world.rank, size=world.size, moves=recipe.game.critics)
+    goal = probe.objective(recipe, probe.Setting(layout, 0.5, LOSSES["relativistic"], True, "cpu"), "fp32", form)
+    reduced = []
+    step(players, feed(5), plan.noise(5, world), goal, plan.rates(5, 0.5), lambda g: (world.average(g), reduced.append(g.clone())))
+    for place, values in enumerate((*reduced, players.average)):  # the gradient of every move, then what is remembered, and the average
+        found[f"{form}.{number}.{place}{'.average' if values is players.average else ''}"] = values
 said = world.text("first" if world.first else "not heard")
 assert said == "first", said
 assert world.share([1 / 3, float(world.rank)]) == [1 / 3, 0.0]
@@ -161,7 +169,7 @@ def test_gradients_of_two_halves_are_those_of_one_whole(tmp_path: Path) -> None:
     two = torchrun(str(script), str(tmp_path), cwd=tmp_path, module=False)
     assert two.returncode == 0, two.stderr
     whole, first, second = (torch.load(tmp_path / f"{name}.pt", weights_only=True) for name in ("1-0", "2-0", "2-1"))
-    assert len(whole) == 12
+    assert len(whole) == 6 * 4 + 1
     for name, wanted in whole.items():
         assert torch.equal(first[name], second[name]), name  # to the bit: the processes must never drift apart
         if name.endswith("average"):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gansmith.engine.moves import packed
 from gansmith.errors import ConfigError, DataError
 from gansmith.layout import Block, Layout
 
@@ -43,6 +45,23 @@ def test_blocks_follow_one_another_and_fill_the_channels(layout: Layout) -> None
     assert places == list(range(layout.channels))
     assert list(layout.slices()) == [b.name for b in layout.blocks]
     assert layout.size == math.prod(layout.shape) == layout.channels * math.prod(layout.positions)
+
+
+@given(layouts, st.integers(1, 5))
+def test_a_pack_is_so_many_samples_with_their_channels_and_conditions_in_a_row(layout: Layout, count: int) -> None:
+    pack = layout.packed(count)
+    assert pack.shape == (count * layout.channels, *layout.positions)
+    assert pack.condition == count * layout.condition
+    assert [replace(b, name="") for b in pack.blocks] == count * [replace(b, name="") for b in layout.blocks]
+    assert (pack is layout) == (count == 1)
+
+
+def test_the_blocks_of_a_pack_lie_where_its_samples_do() -> None:
+    layout = Layout((Block("a", 2, "real"), Block("b", 1, "bounded")), (3,), 4)
+    x = torch.randn(6, 3, 3)
+    shown = layout.packed(2).check(packed(x, 2))
+    for i in (0, 1):
+        assert torch.equal(shown[:, layout.packed(2).slices()[f"b/{i}"]], x[i::2][:, layout.slices()["b"]])
 
 
 def test_geometry_is_the_number_of_position_axes() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import torch
@@ -14,9 +15,11 @@ from gansmith.engine import loop
 from gansmith.engine.checkpoint import Position
 from gansmith.engine.distribute import World
 from gansmith.engine.loop import Pace, Tick, play
+from gansmith.engine.moves import Objective
+from gansmith.engine.noise import Needs
 from gansmith.engine.plan import Plan
 from gansmith.engine.players import Players
-from gansmith.engine.steps import Objective, step
+from gansmith.engine.steps import step
 from gansmith.errors import TrainingError
 from gansmith.layout import Batch, Block, Layout
 from gansmith.losses import LOSSES
@@ -24,13 +27,13 @@ from gansmith.randomness import stream
 
 LAYOUT = Layout((Block("x", 2, "real"),))
 BATCH = 4
-START = Position()
+START, LITTLE = Position(), Needs()
 
 
-def plan(steps: int = 20, tick: int = 5, minutes: float | None = None) -> Plan:
+def plan(steps: int = 20, tick: int = 5, minutes: float | None = None, needs: Needs = LITTLE) -> Plan:
     return Plan(
         layout=LAYOUT, seed=0, batch=BATCH, steps=steps, minutes=minutes, tick=tick, latent=3, lr_generator=1e-2, lr_discriminator=1e-2,
-        lr_end=0.1, gamma=0.1, gamma_end=0.01, beta1=0.0, beta2=0.9, beta2_end=0.99, burn_in=0.2, halflife=100, finite=False,
+        lr_end=0.1, gamma=0.1, gamma_end=0.01, beta1=0.0, beta2=0.9, beta2_end=0.99, burn_in=0.2, halflife=100, needs=needs,
     )  # fmt: skip
 
 
@@ -39,8 +42,8 @@ def players() -> Players:
     return Players(nn.Linear(3, 2), nn.Sequential(nn.Linear(2, 4), nn.Tanh(), nn.Linear(4, 1)))
 
 
-def feed(place: int) -> Batch:
-    return Batch(torch.randn(BATCH, 2, generator=stream(0, "data", place)))
+def feed(place: int, moves: int = 1) -> Batch:
+    return Batch(torch.randn(moves * BATCH, 2, generator=stream(0, "data", place)))
 
 
 GOAL = Objective(LOSSES["relativistic"], True, 0.01, 1e-3, contextlib.nullcontext)
@@ -130,6 +133,30 @@ def test_a_tick_tells_the_mean_of_every_value_since_the_last() -> None:
         for name, value in tick.means.items():
             assert value == pytest.approx(sum(float(r[name]) for r in part) / 5, rel=1e-5)
     assert torch.equal(seen.weights[-1], by_hand.generator.weights)
+
+
+def test_what_is_not_of_every_step_has_a_mean_over_those_it_is_of() -> None:
+    asked, goal, by_hand = plan(steps=10, tick=5), replace(GOAL, every=4), players()
+    records = [step(by_hand, feed(s), asked.noise(s, World()), goal, asked.rates(s, s / 10), World().average, s) for s in range(10)]
+    seen = Seen()
+    play(players(), feed, goal, asked, World(), START, [seen])
+    for tick, steps in zip(seen.ticks, ((0, 4), (8,)), strict=True):
+        assert [s for s in range(tick.position.step - 5, tick.position.step) if "r1" in records[s]] == list(steps)
+        assert tick.means["r1"] == pytest.approx(sum(float(records[s]["r1"]) for s in steps) / len(steps), rel=1e-5)
+    assert torch.equal(seen.weights[-1], by_hand.generator.weights)
+
+
+def test_a_tick_without_any_step_of_a_lazy_penalty_does_not_speak_of_it() -> None:
+    seen = Seen()
+    play(players(), feed, replace(GOAL, every=8), plan(steps=9, tick=3), World(), START, [seen])
+    assert ["r1" in tick.means for tick in seen.ticks] == [True, False, True]
+
+
+def test_samples_are_counted_as_the_discriminator_sees_them() -> None:
+    asked, seen = plan(steps=6, tick=3, needs=Needs(critics=2)), Seen()
+    play(players(), lambda place: feed(place, 2), GOAL, asked, World(), START, [seen])
+    assert asked.taken == 2 * BATCH
+    assert [t.seen for t in seen.ticks] == [6 * BATCH, 12 * BATCH]
 
 
 @pytest.mark.parametrize(("steps", "tick", "at"), [(20, 5, [5, 10, 15, 20]), (12, 5, [5, 10, 12]), (3, 100, [3]), (1, 1, [1])])

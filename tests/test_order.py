@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gansmith.data.order import Feed, positions
+from gansmith.engine.steps import parts_of
 
 counts = st.integers(1, 200)
 seeds = st.integers(0, 2**63 - 1)
@@ -39,11 +40,11 @@ def test_every_sample_comes_equally_often_at_every_place() -> None:
     assert np.abs(np.bincount(first, minlength=5) - 400).max() < 90
 
 
-def feed(count: int, batch: int, seed: int, rank: int, size: int) -> Feed:
+def feed(count: int, batch: int, seed: int, rank: int, size: int, moves: int = 1) -> Feed:
     raw = np.arange(2 * count, dtype=np.float32)[:, None]
     members = np.arange(0, 2 * count, 2)  # every other sample is held out
     labels = np.arange(2 * count) % 3
-    return Feed(raw, lambda x: x, members=members, labels=labels, condition=3, batch=batch, seed=seed, rank=rank, size=size)
+    return Feed(raw, lambda x: x, members=members, labels=labels, condition=3, batch=batch, seed=seed, rank=rank, size=size, moves=moves)
 
 
 @given(count=counts, seed=seeds, step=st.integers(0, 500), quarter=st.integers(1, 16), size=st.sampled_from([1, 2, 4]))
@@ -65,6 +66,18 @@ def test_labels_go_with_their_samples_and_nothing_held_out_is_fed() -> None:
 @pytest.mark.parametrize(("count", "batch"), [(1, 8), (2, 128), (3, 1)])
 def test_a_batch_may_be_larger_than_the_data(count: int, batch: int) -> None:
     assert feed(count, batch, 0, 0, 1)(5).x.shape == (batch, 1)
+
+
+@given(counts, seeds, st.integers(0, 40), st.integers(1, 4), st.integers(1, 3), st.sampled_from([1, 2]))
+def test_the_moves_of_a_step_take_the_batches_that_as_many_steps_would(
+    count: int, seed: int, step: int, half: int, moves: int, size: int
+) -> None:
+    several = [feed(count, 2 * half, seed, rank, size, moves)(step) for rank in range(size)]
+    for move in range(moves):
+        one = feed(count, 2 * half, seed, 0, 1)(step * moves + move)
+        parts = [parts_of(fed, moves)[move] for fed in several]
+        assert torch.equal(torch.cat([part.x for part in parts]), one.x)
+        assert torch.equal(torch.cat([part.condition for part in parts if part.condition is not None]), one.condition)  # type: ignore[arg-type]
 
 
 def test_without_labels_there_is_no_condition() -> None:

@@ -84,7 +84,16 @@ def proof() -> Proof:
 def log(count: int = 60) -> tuple[dict[str, Any], ...]:
     """A made-up record of a training that converges."""
     fall = [math.exp(-i / 10) for i in range(count)]
-    keys = {"loss_d": 0.7, "log_d_real": -0.7, "log_1_minus_d_fake": -0.7, "logit_real": 1.0, "logit_fake": -1.0, "r1": 0.1, "r2": 0.2}
+    keys = {
+        "loss_d": 0.7,
+        "log_d_real": -0.7,
+        "log_1_minus_d_fake": -0.7,
+        "logit_real": 1.0,
+        "logit_fake": -1.0,
+        "r1": 0.1,
+        "slope": 1.0,
+        "r2": 0.2,
+    }
     keys |= {"loss_g": 0.8, "grad_d": 2.0, "grad_g": 3.0, "lr_generator": 1e-3, "lr_discriminator": 1e-3}
     return tuple(
         {"step": 5 * i, "seen": 80 * i, "share": i / count, **{k: v * (1 + f) for k, v in keys.items()}} for i, f in enumerate(fall, 1)

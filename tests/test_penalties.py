@@ -1,17 +1,21 @@
-"""The penalties against closed forms, their two forms against each other, and the units of the automatic weight."""
+"""The penalties against closed forms, the two forms of a slope against each other, and the units of the automatic weight."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from gansmith import penalties
 from gansmith.layout import Block, Layout
 from gansmith.networks.dense import DenseDiscriminator
 from gansmith.networks.light import LightDiscriminator
-from gansmith.penalties import automatic_gamma, slope_exact, slope_finite
+from gansmith.penalties import PENALTIES, around, automatic_gamma, between, slope_exact, slope_finite
 
 
 def normal(*shape: int, seed: int = 0) -> Tensor:
@@ -118,6 +122,179 @@ def test_both_forms_agree_on_every_geometry(name: str) -> None:
         moved = network((x + step * n).flatten(0, 1), None if c is None else c.repeat(draws, 1)).reshape(draws, batch)
         found = slope_finite(logits, moved, step)
     assert ((found.mean(0) - exact).abs() < 5 * found.std(0) / draws**0.5).all()
+
+
+# --- what a slope costs, and where it is taken ---------------------------------------------------------------------------
+
+# Of gradient norms 0, 1/2, 1, 2 and 8.
+COSTS = {
+    "r1+r2": [0.0, 0.125, 0.5, 2.0, 32.0],
+    "r1": [0.0, 0.125, 0.5, 2.0, 32.0],
+    "r2": [0.0, 0.125, 0.5, 2.0, 32.0],
+    "wgan-gp": [1.0, 0.25, 0.0, 1.0, 49.0],
+    "lp": [0.0, 0.0, 0.0, 1.0, 49.0],
+    "dragan": [1.0, 0.25, 0.0, 1.0, 49.0],
+}
+# … and the slope of that cost by the squared norm; of a norm of 0 it has to be finite, no more.
+SLOPES = {
+    "r1+r2": [0.5] * 5,
+    "r1": [0.5] * 5,
+    "r2": [0.5] * 5,
+    "wgan-gp": [None, -1.0, 0.0, 0.5, 7 / 8],
+    "lp": [0.0, 0.0, 0.0, 0.5, 7 / 8],
+    "dragan": [None, -1.0, 0.0, 0.5, 7 / 8],
+}
+kinds = pytest.mark.parametrize("name", PENALTIES)
+
+
+@kinds
+def test_a_gradient_norm_costs_what_the_paper_says(name: str) -> None:
+    squared = torch.tensor([0.0, 0.25, 1.0, 4.0, 64.0], dtype=torch.float64, requires_grad=True)
+    cost = PENALTIES[name].cost(squared)
+    torch.testing.assert_close(cost, torch.tensor(COSTS[name], dtype=torch.float64), rtol=0, atol=3e-6)
+    (slope,) = torch.autograd.grad(cost.sum(), squared)
+    assert slope.isfinite().all()
+    for found, wanted in zip(slope.tolist(), SLOPES[name], strict=True):
+        assert wanted is None or found == pytest.approx(wanted, abs=1e-6)
+
+
+@kinds
+def test_a_penalty_is_taken_somewhere_and_its_cheap_form_is_of_what_is_linear(name: str) -> None:
+    kind = PENALTIES[name]
+    assert (kind.real or kind.fake) != (kind.points is not None)
+    one, two = torch.rand(2, 16, dtype=torch.float64, generator=torch.Generator().manual_seed(0)) * 9
+    assert kind.cheap == torch.allclose(kind.cost((one + two) / 2), (kind.cost(one) + kind.cost(two)) / 2)
+
+
+@pytest.mark.parametrize("batch", [1, 4, 64])
+@kinds
+def test_a_critic_of_slope_1_costs_each_sample_alike_whatever_the_batch(name: str, batch: int) -> None:
+    w = torch.tensor([0.6, 0.8])
+    x = torch.randn(batch, 2, requires_grad=True)
+    cost = PENALTIES[name].cost(slope_exact(x, x @ w))
+    torch.testing.assert_close(cost, torch.full((batch,), COSTS[name][2]), rtol=0, atol=1e-6)
+
+
+def test_a_norm_taken_over_the_whole_batch_is_another_penalty() -> None:
+    """The fault of many listings: 64 slopes of 1 have together a norm of 8, and (8 - 1)² is 49."""
+    x, w = torch.randn(64, 2, requires_grad=True), torch.tensor([0.6, 0.8])
+    (slope,) = torch.autograd.grad((x @ w).sum(), x)
+    assert (slope.norm() - 1).square().item() == pytest.approx(49.0, rel=1e-5)
+    assert PENALTIES["wgan-gp"].cost(slope_exact(x, x @ w)).max().item() < 1e-10
+
+
+shapes = st.tuples(st.integers(1, 5), st.integers(1, 4), st.integers(1, 6), st.integers(1, 6))
+
+
+@given(shapes, st.integers(1, 4), st.integers(0, 2**32))
+def test_a_point_between_two_samples_is_on_the_line_that_joins_them(shape: tuple[int, ...], axes: int, seed: int) -> None:
+    real, fake, rest = normal(3, *shape[:axes], seed=seed)
+    uniform = torch.rand(shape[0], dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+    found = between(real, fake, uniform, rest)
+    assert found.shape == real.shape
+    for point, a, b, u in zip(found, real, fake, uniform, strict=True):
+        torch.testing.assert_close(point, a + u * (b - a))
+    assert torch.equal(between(real, fake, torch.zeros_like(uniform), rest), real)
+    assert torch.equal(between(real, fake, torch.ones_like(uniform), rest), fake)
+
+
+def test_a_point_around_a_real_sample_is_half_a_deviation_away_in_each_number() -> None:
+    real, fake, n = 3 * normal(3, 1000, 2, 5) + 7
+    found = around(real, fake, normal(1000), (n - 7) / 3)
+    torch.testing.assert_close(found, real + real.std() / 2 * (n - 7) / 3)
+    assert (found - real).std().item() == pytest.approx(1.5, rel=0.03)
+    assert torch.equal(around(real, fake, normal(1000), torch.zeros_like(n)), real)
+
+
+NORMS: dict[str, Callable[[Tensor], Tensor]] = {
+    "r1+r2": lambda n: n**2 / 2, "r1": lambda n: n**2 / 2, "r2": lambda n: n**2 / 2,
+    "wgan-gp": lambda n: (n - 1) ** 2, "lp": lambda n: torch.relu(n - 1) ** 2, "dragan": lambda n: (n - 1) ** 2,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("geometry", LAYOUTS)
+@kinds
+def test_the_critics_gradient_of_a_penalty_is_that_of_its_definition(name: str, geometry: str) -> None:
+    layout = LAYOUTS[geometry]
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Linear(layout.size + layout.condition, 8), nn.Tanh(), nn.Linear(8, 1)).double()
+    with torch.no_grad():
+        network[2].weight *= 4  # slopes on both sides of 1
+    c = torch.eye(4, dtype=torch.float64) if layout.condition else torch.zeros(4, 0, dtype=torch.float64)
+
+    def critic(x: Tensor, c: Tensor) -> Tensor:
+        return network(torch.cat((x.flatten(1), c), 1)).squeeze(1)
+
+    x = normal(4, *layout.shape).requires_grad_()
+    found = torch.autograd.grad(PENALTIES[name].cost(slope_exact(x, critic(x, c))).sum(), network.parameters(), allow_unused=True)
+    total = torch.zeros((), dtype=torch.float64)
+    for sample, condition in zip(x.detach(), c, strict=True):  # by hand: d tanh(u) = 1 - tanh(u)²
+        hidden = network[0](torch.cat((sample.flatten(), condition))).tanh()
+        slope = (network[2].weight[0] * (1 - hidden**2)) @ network[0].weight[:, : layout.size]
+        total = total + NORMS[name]((slope**2).sum().sqrt())
+    wanted = torch.autograd.grad(total, network.parameters(), allow_unused=True)
+    assert found[3] is wanted[3] is None  # a bias of the logit has no slope
+    torch.testing.assert_close(found[:3], wanted[:3], rtol=1e-5, atol=1e-6)  # slopes are float32
+
+
+# --- on logits and on weights --------------------------------------------------------------------------------------------
+
+
+def test_lecam_is_the_squared_distance_from_the_average_of_the_others() -> None:
+    real, fake = torch.tensor([2.0, -1.0], requires_grad=True), torch.tensor([0.5, 3.0], requires_grad=True)
+    cost = penalties.lecam(real, fake, torch.tensor(1.5), torch.tensor(-1.0))
+    torch.testing.assert_close(cost, torch.tensor([9.0 + 1.0, 0.0 + 2.25]))
+    to_real, to_fake = torch.autograd.grad(cost.sum(), (real, fake))
+    torch.testing.assert_close(to_real, torch.tensor([6.0, 0.0]))
+    torch.testing.assert_close(to_fake, torch.tensor([-2.0, 3.0]))
+
+
+def test_inconsistency_is_the_squared_change_of_a_logit_and_pulls_both_together() -> None:
+    logits, of_view = torch.tensor([2.0, -1.0], requires_grad=True), torch.tensor([0.5, -1.0], requires_grad=True)
+    cost = penalties.inconsistency(logits, of_view)
+    torch.testing.assert_close(cost, torch.tensor([2.25, 0.0]))
+    one, other = torch.autograd.grad(cost.sum(), (logits, of_view))
+    torch.testing.assert_close(one, torch.tensor([3.0, 0.0]))
+    torch.testing.assert_close(other, -one)
+
+
+@pytest.mark.parametrize("places", [(), (5,), (3, 4)], ids=["row", "line", "plane"])
+def test_the_path_length_of_a_linear_generator_is_that_of_its_matrix(places: tuple[int, ...]) -> None:
+    shape, batch = (2, *places), 4000
+    count, size = math.prod(places), math.prod(shape)
+    matrix = normal(size, 3).requires_grad_()
+    latent, noise = normal(batch, 3, seed=1).requires_grad_(), normal(batch, *shape, seed=2)
+    lengths = penalties.path_lengths((latent @ matrix.T).reshape(batch, *shape), latent, noise)
+    torch.testing.assert_close(lengths.double(), (noise.flatten(1) @ matrix).norm(dim=1) / count**0.5, rtol=1e-5, atol=1e-6)
+
+    squares = lengths.detach().double().square()  # their mean is |J|² / places, J being the matrix
+    error = squares.std().item() / batch**0.5
+    assert squares.mean().item() == pytest.approx(matrix.square().sum().item() / count, abs=4 * error)
+    (found,) = torch.autograd.grad(lengths.square().sum(), matrix)
+    y = noise.flatten(1)
+    torch.testing.assert_close(found, 2 / count * y.T @ (y @ matrix.detach()), rtol=1e-4, atol=1e-3)  # of |y'J|² / places
+
+
+def test_the_correlation_of_orthogonal_rows_is_0_whatever_their_length() -> None:
+    rows = (torch.linalg.qr(normal(6, 6)).Q[:4] * torch.tensor([[1.0], [2.0], [0.5], [9.0]])).requires_grad_()
+    cost = penalties.correlation([rows, normal(7)])
+    assert cost.item() == pytest.approx(0.0, abs=1e-24)
+    assert torch.autograd.grad(cost, rows)[0].abs().max() < 1e-10
+
+
+def test_the_correlation_is_that_of_all_pairs_of_rows() -> None:
+    w, kernel = normal(3, 5).requires_grad_(), normal(2, 3, 2, 2, seed=1)
+    found = penalties.correlation([w, normal(5), kernel])
+    pairs = [
+        (matrix[i] @ matrix[j]) ** 2 for matrix in (w, kernel.flatten(1)) for i in range(len(matrix)) for j in range(len(matrix)) if i != j
+    ]
+    torch.testing.assert_close(found, torch.stack(pairs).sum())
+    product = (w @ w.T).detach()
+    torch.testing.assert_close(torch.autograd.grad(found, w)[0], 4 * (product - product.diag().diag()) @ w.detach())
+    assert penalties.correlation([normal(5)]).item() == 0.0
+
+
+# --- the automatic weight ------------------------------------------------------------------------------------------------
 
 
 def variance(x: Tensor) -> float:

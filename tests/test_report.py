@@ -131,7 +131,7 @@ def cut(path: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "told"),
     [
-        (lambda run: run.scores.write_text("{", encoding="utf-8"), "scores.json cannot be read"),
+        (lambda run: run.scores.write_text("{", encoding="utf-8"), "scores.json is not what gansmith writes (JSONDecodeError"),
         (lambda run: write_json(run.scores, {"format": 9}), "scores.json was written by a newer gansmith"),
         (lambda run: write_json(run.proof, {"format": 1, "proofs": [{"when": ""}]}), "proof.json is not what gansmith writes (KeyError"),
         (lambda run: write_json(run.proof, [1]), "proof.json is not what gansmith writes (TypeError"),

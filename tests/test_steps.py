@@ -1,217 +1,271 @@
-"""A step of the game: its gradients against an independent writing of them, and that a batch may be divided."""
+"""A step of the game: whose move comes when, with which batch and which weight, and what is remembered."""
 
 from __future__ import annotations
 
-from contextlib import nullcontext
-from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gansmith.engine.players import Players
-from gansmith.engine.steps import Noise, Objective, discriminator_move, generate, generator_move, logits_of
-from gansmith.layout import Batch, Block, Layout
-from gansmith.losses import LOSSES
-from gansmith.networks.light import LightDiscriminator, LightGenerator
+from duel import batch_, jitter, noise_, objective_, players_, rates_
+from gansmith import ema
+from gansmith.engine.moves import Draw, Noise, Objective, Weights, discriminator_move, generator_move, looking_ahead
+from gansmith.engine.optimisers import OPTIMISERS
+from gansmith.engine.players import FOLLOW, Players
+from gansmith.engine.steps import parts_of, step
+from gansmith.layout import Batch
+from gansmith.penalties import PENALTIES
 
-LAYOUT = Layout((Block("pixels", 2, "bounded"),), (6, 6), 3)
-LATENT, GAMMA = 4, 0.7
-STEP = 1.0  # of the finite difference: a small one divides the rounding of the logits, and what is compared here holds for any
-pairs = pytest.mark.parametrize("name", LOSSES)
-forms = pytest.mark.parametrize("exact", [True, False], ids=["exact", "finite"])
+RATES = rates_(strength=0.5)
 
 
-def players_(condition: bool = True) -> Players:
-    torch.manual_seed(0)
-    layout = LAYOUT if condition else replace(LAYOUT, condition=0)
-    found = Players(LightGenerator(layout, LATENT, 8), LightDiscriminator(layout, 8))
-    with torch.no_grad():  # also behind the convolutions that start at zero
-        for player in (found.generator, found.discriminator):
-            player.weights.add_(0.05 * torch.randn_like(player.weights))
+def alone(tensor: Tensor) -> None:
+    """The average over one process."""
+
+
+def play(players: Players, objective: Objective, count: int = 1, **needs: Any) -> list[dict[str, float]]:
+    """So many steps; their records."""
+    moves = needs.get("critics", 1)
+    found = []
+    for number in range(count):
+        record = step(players, batch_(8 * moves), noise_(8, step=number, **needs), objective, RATES, alone, number)
+        assert all(value.shape == () and not value.requires_grad for value in record.values())
+        found.append({name: value.item() for name, value in record.items()})
     return found
 
 
-def batch_(size: int, condition: bool = True) -> Batch:
-    source = torch.Generator().manual_seed(1)
-    x = torch.rand(size, *LAYOUT.shape, generator=source) * 2 - 1
-    return Batch(x, torch.eye(3)[torch.arange(size) % 3] if condition else None)
+def state(players: Players) -> dict[str, Tensor]:
+    both = (players.generator, players.discriminator)
+    return {f"{p.name}.{k}": v.clone() for p in both for k, v in p.state().items()} | {"average": players.average.clone()}
 
 
-def noise_(size: int) -> Noise:
-    source = torch.Generator().manual_seed(2)
-    return Noise(
-        torch.randn(size, LATENT, generator=source),
-        torch.randn(size, LATENT, generator=source),
-        torch.randn(2 * size, *LAYOUT.shape, generator=source),
-    )
+def assert_same(a: Players, b: Players) -> None:
+    assert state(a).keys() == state(b).keys()
+    for name, value in state(a).items():
+        assert torch.equal(value, state(b)[name]), name
 
 
-def objective_(name: str = "relativistic", exact: bool = True, centring: float = 1e-3, step: float = STEP) -> Objective:
-    return Objective(LOSSES[name], exact, step, centring, nullcontext)
+# --- who moves when ------------------------------------------------------------------------------------------------------
 
 
-COSTS = {
-    "relativistic": lambda real, fake: -torch.log(torch.sigmoid(real - fake)),
-    "nonsaturating": lambda real, fake: -torch.log(torch.sigmoid(real)) - torch.log(1 - torch.sigmoid(fake)),
-    "minimax": lambda real, fake: -torch.log(torch.sigmoid(real)) - torch.log(1 - torch.sigmoid(fake)),
-}
+@pytest.mark.parametrize("moves", [1, 3])
+def test_the_discriminator_moves_on_batches_of_its_own_and_then_the_generator_on_the_last(moves: int) -> None:
+    players, by_hand, goal = players_(), players_(), objective_(penalty=PENALTIES["wgan-gp"])
+    needs = {"critics": moves, "directions": True, "points": True}
+    (record,) = play(players, goal, **needs)
+    batch, noise, g, d = batch_(8 * moves), noise_(8, **needs), by_hand.generator, by_hand.discriminator
+    for part, draw in zip(parts_of(batch, moves), noise.critics, strict=True):
+        loss, last = discriminator_move(by_hand, part, draw, goal, RATES)
+        d.minimise(loss)
+        d.step(RATES.lr_discriminator, RATES.beta1, RATES.beta2)
+    loss, more = generator_move(by_hand, part, noise.generator, goal, RATES)
+    g.minimise(loss)
+    g.step(RATES.lr_generator, RATES.beta1, RATES.beta2)
+    ema.update(by_hand.average, g.weights, RATES.ema_beta)
+    assert_same(players, by_hand)
+    assert record == {
+        **{name: value.item() for name, value in (last | more).items()},
+        "grad_d": d.gradient.norm().item(),
+        "grad_g": g.gradient.norm().item(),
+    }
+    assert players.discriminator.optimiser.count == moves
 
 
-def independent(players: Players, batch: Batch, noise: Noise, objective: Objective, name: str) -> Tensor:
-    """The discriminator's loss sample by sample, as the papers write it."""
-    g, d = players.generator.network, players.discriminator.network
-    total = torch.zeros(())
-    assert batch.condition is not None
-    assert noise.directions is not None
-    size = len(batch.x)
-    for i in range(size):
-        c = batch.condition[i : i + 1]
-        fake = g(noise.discriminator[i : i + 1], c).detach()
-        logits, penalty = [], torch.zeros(())
-        for x, direction in ((batch.x[i : i + 1], noise.directions[i]), (fake, noise.directions[size + i])):
-            x = x.clone().requires_grad_()
-            logit = d(x, c)
-            logits.append(logit)
-            if objective.exact:
-                (slope,) = torch.autograd.grad(logit, x, create_graph=True)
-                penalty = penalty + slope.square().sum()
-            else:
-                moved = d(x + objective.step * direction, c)
-                penalty = penalty + ((moved - logit) / objective.step).square().squeeze()
-        real, made = logits
-        total = total + (
-            COSTS[name](real, made).squeeze() + GAMMA / 2 * penalty + objective.centring * ((real + made) / 2).square().squeeze()
-        )
-    return total / size
+def test_every_move_has_other_samples_other_latents_and_other_places() -> None:
+    noise = noise_(8, critics=2, directions=True, points=True, chances=2, views=2, path=True)
+    draws = [*noise.critics, noise.generator]
+    for part in ("latent", "chances", "views", "directions", "uniform"):
+        numbers = [getattr(draw, part).flatten() for draw in draws if getattr(draw, part) is not None]
+        together = torch.cat(numbers)
+        assert len(together.unique()) > 0.99 * len(together), part
+    first, second = parts_of(batch_(16), 2)
+    assert torch.equal(torch.cat((first.x, second.x)), batch_(16).x)
+    assert first.condition is not None
+    assert second.condition is not None
+    assert torch.equal(torch.cat((first.condition, second.condition)), batch_(16).condition)
+    assert [part.condition for part in parts_of(Batch(torch.zeros(4, 2)), 2)] == [None, None]
 
 
-@pairs
-@forms
-def test_the_discriminators_gradient_is_that_of_the_papers(name: str, exact: bool) -> None:
-    players, batch, noise, objective = players_(), batch_(5), noise_(5), objective_(name, exact, centring=0.3)
-    wanted = torch.autograd.grad(independent(players, batch, noise, objective, name), players.discriminator.parameters)
-    loss, record = discriminator_move(players, batch, noise, objective, GAMMA)
-    players.discriminator.minimise(loss)
-    torch.testing.assert_close([p.grad for p in players.discriminator.parameters], list(wanted), rtol=1e-4, atol=1e-6)
-    assert not players.generator.gradient.any()
-    assert all(value.isfinite() and value.shape == () for value in record.values())
+def test_what_one_need_draws_does_not_change_what_another_does() -> None:
+    """So a setting that is turned on leaves the rest of the game as it was."""
+    bare, full = noise_(8), noise_(8, directions=True, points=True, chances=2, views=2, path=True)
+    assert torch.equal(bare.critics[0].latent, full.critics[0].latent)
+    assert torch.equal(bare.generator.latent, full.generator.latent)
+    some = noise_(8, chances=2).critics[0].chances
+    assert some is not None
+    assert torch.equal(some, full.critics[0].chances)  # type: ignore[arg-type]
+    assert {name for name, value in vars(bare.critics[0]).items() if value is not None} == {"latent"}
 
 
-@pairs
-def test_the_generators_gradient_is_that_of_the_papers(name: str) -> None:
-    players, batch, noise = players_(), batch_(5), noise_(5)
-    g, d, c = players.generator.network, players.discriminator.network, batch.condition
-    real, fake = d(batch.x, c).detach(), d(g(noise.generator, c), c)
-    wanted = {
-        "relativistic": -torch.log(torch.sigmoid(fake - real)),
-        "nonsaturating": -torch.log(torch.sigmoid(fake)),
-        "minimax": torch.log(1 - torch.sigmoid(fake)),
-    }[name].mean()
-    slopes = torch.autograd.grad(wanted, players.generator.parameters)
-    loss, record = generator_move(players, batch, noise, objective_(name))
-    torch.testing.assert_close(loss, wanted)
-    torch.testing.assert_close(record["loss_g"], wanted)
-    players.generator.minimise(loss)
-    torch.testing.assert_close([p.grad for p in players.generator.parameters], list(slopes), rtol=1e-4, atol=1e-6)
-    assert not players.discriminator.gradient.any()
+def test_gradients_and_what_is_remembered_are_averaged_over_the_processes_before_they_are_used() -> None:
+    players, goal, seen = players_(), objective_(), []
+
+    def other_has_nothing(tensor: Tensor) -> None:
+        seen.append(tensor.numel())
+        tensor /= 2
+
+    halved = players_()
+    step(halved, batch_(8), noise_(8), goal, RATES, other_has_nothing)
+    step(players, batch_(8), noise_(8), goal, RATES, alone)
+    assert seen == [len(players.discriminator.weights), len(players.generator.weights), 2]
+    seen.clear()
+    step(players_(), batch_(8), noise_(8), objective_(extra=True), RATES, other_has_nothing)
+    assert seen == 2 * [len(players.discriminator.weights), len(players.generator.weights)] + [2]
+    for name in ("logit_real", "logit_fake"):
+        assert halved.memory[name] == pytest.approx(players.memory[name].item() / 2)
+    # the first square that Adam keeps is a tenth of the gradient's: a quarter where that is halved
+    torch.testing.assert_close(halved.discriminator.optimiser.square, players.discriminator.optimiser.square / 4)
 
 
-@pytest.mark.parametrize("condition", [True, False], ids=["conditional", "unconditional"])
-@pairs
-@forms
-def test_the_mean_of_two_halves_gradients_is_that_of_the_whole_batch(name: str, exact: bool, condition: bool) -> None:
-    """So any number of processes trains the same run."""
-    players, batch, noise, objective = players_(condition), batch_(64, condition), noise_(64), objective_(name, exact)
-    assert noise.directions is not None
-
-    def gradients(batch: Batch, noise: Noise) -> tuple[Tensor, Tensor]:
-        players.discriminator.minimise(discriminator_move(players, batch, noise, objective, GAMMA)[0])
-        players.generator.minimise(generator_move(players, batch, noise, objective)[0])
-        return players.discriminator.gradient.clone(), players.generator.gradient.clone()
-
-    halves = []
-    for part in (slice(0, 32), slice(32, 64)):
-        directions = torch.cat([n[part] for n in noise.directions.chunk(2)])
-        c = None if batch.condition is None else batch.condition[part]
-        halves.append(gradients(Batch(batch.x[part], c), Noise(noise.discriminator[part], noise.generator[part], directions)))
-    for whole, first, second in zip(gradients(batch, noise), *halves, strict=True):
-        assert whole.norm() > 1e-3
-        torch.testing.assert_close((first + second) / 2, whole, rtol=1e-5, atol=1e-6)
+# --- weights and rates ---------------------------------------------------------------------------------------------------
 
 
-def test_no_penalty_is_computed_where_its_weight_is_0() -> None:
-    players, batch, noise = players_(), batch_(4), noise_(4)
-    loss, record = discriminator_move(players, batch, noise, objective_(centring=0.0), 0.0)
-    torch.testing.assert_close(loss, record["loss_d"])
-    assert record["r1"] == record["r2"] == 0.0
-    with_penalty, more = discriminator_move(players, batch, noise, objective_(centring=0.0), GAMMA)
-    torch.testing.assert_close(with_penalty, loss + GAMMA / 2 * (more["r1"] + more["r2"]))
+@pytest.mark.parametrize("kind", PENALTIES)
+def test_a_lazy_penalty_is_of_every_so_many_steps_and_counts_so_many_times(kind: str) -> None:
+    needs = {"directions": True, "points": True}
+    lazy = objective_(penalty=PENALTIES[kind], every=3)
+    players = players_()
+    records = play(players, lazy, 7, **needs)
+    measured = {"r1", "r2", "slope"}
+    assert [bool(measured & record.keys()) for record in records] == [True, False, False, True, False, False, True]
+
+    by_hand = players_()
+    for number in range(2):
+        loss, _ = discriminator_move(by_hand, batch_(8), noise_(8, step=number, **needs).critics[0], lazy, RATES, 0.7 * (3, 0)[number])
+        by_hand.discriminator.minimise(loss)
+        by_hand.discriminator.step(RATES.lr_discriminator, RATES.beta1, RATES.beta2)
+        by_hand.generator.minimise(generator_move(by_hand, batch_(8), noise_(8, step=number, **needs).generator, lazy, RATES)[0])
+        by_hand.generator.step(RATES.lr_generator, RATES.beta1, RATES.beta2)
+    two = players_()
+    play(two, lazy, 2, **needs)
+    assert torch.equal(two.discriminator.weights, by_hand.discriminator.weights)
+    assert torch.equal(two.generator.weights, by_hand.generator.weights)
 
 
-def test_the_record_has_both_terms_of_the_minimax_value() -> None:
-    players, batch, noise = players_(), batch_(16), noise_(16)
-    _, record = discriminator_move(players, batch, noise, objective_("minimax"), GAMMA)
-    d, c = players.discriminator.network, batch.condition
-    real, fake = d(batch.x, c), d(players.generator.network(noise.discriminator, c), c)
-    torch.testing.assert_close(record["log_d_real"], F.logsigmoid(real).mean())
-    torch.testing.assert_close(record["log_1_minus_d_fake"], F.logsigmoid(-fake).mean())
-    torch.testing.assert_close(record["loss_d"], -record["log_d_real"] - record["log_1_minus_d_fake"])
-    torch.testing.assert_close(record["logit_real"], real.mean())
-    torch.testing.assert_close(record["logit_fake"], fake.mean())
+def test_clipped_weights_stay_within_their_bound_and_the_generators_are_free() -> None:
+    players, free = players_(), players_()
+    play(players, objective_("wasserstein", clip=0.05), 3)
+    play(free, objective_("wasserstein"), 3)
+    assert players.discriminator.weights.abs().max() == pytest.approx(0.05)
+    assert free.discriminator.weights.abs().max() > 0.5
+    assert players.generator.weights.abs().max() > 0.5
 
 
-def test_the_two_forms_agree_in_the_mean() -> None:
-    players, batch = players_(), batch_(8)
-    exact = discriminator_move(players, batch, noise_(8), objective_(exact=True), GAMMA)[1]
-    found = []
-    for seed in range(300):
-        directions = torch.randn(16, *LAYOUT.shape, generator=torch.Generator().manual_seed(seed))
-        noise = replace(noise_(8), directions=directions)
-        with torch.no_grad():
-            record = discriminator_move(players, batch, noise, objective_(exact=False, step=1e-2), GAMMA)[1]
-        found.append(torch.stack((record["r1"], record["r2"])))
-    mean, error = torch.stack(found).mean(0), torch.stack(found).std(0) / 300**0.5
-    wanted = torch.stack((exact["r1"], exact["r2"])).detach()
-    assert ((mean - wanted).abs() < 4 * error).all()
-    assert (error < 0.1 * wanted).all()
+def test_an_unrolled_step_asks_the_discriminator_that_will_answer() -> None:
+    players, by_hand, goal = players_(), players_(), objective_(unrolled=2)
+    (record,) = play(players, goal)
+    batch, noise = batch_(8), noise_(8)
+    by_hand.discriminator.minimise(discriminator_move(by_hand, batch, noise.critics[0], goal, RATES)[0])
+    by_hand.discriminator.step(RATES.lr_discriminator, RATES.beta1, RATES.beta2)
+    ahead = looking_ahead(by_hand, batch, noise.generator, goal, RATES)
+    loss, _ = generator_move(by_hand, batch, noise.generator, goal, RATES, ahead)
+    by_hand.generator.minimise(loss)
+    by_hand.generator.step(RATES.lr_generator, RATES.beta1, RATES.beta2)
+    assert record["loss_g"] == loss.item()
+    assert torch.equal(players.generator.weights, by_hand.generator.weights)
+    assert torch.equal(players.discriminator.weights, by_hand.discriminator.weights)
 
 
-def test_any_module_may_play() -> None:
-    class Column(nn.Module):
-        """A discriminator as listings write it: logits [B, 1], no condition."""
-
-        def __init__(self) -> None:
-            super().__init__()
-            self.line = nn.Linear(5, 1)
-
-        def forward(self, x: Tensor) -> Tensor:
-            return self.line(x)
-
-    players = Players(nn.Linear(LATENT, 5), Column())
-    noise = Noise(torch.randn(3, LATENT), torch.randn(3, LATENT))
-    batch = Batch(torch.randn(3, 5))
-    players.discriminator.minimise(discriminator_move(players, batch, noise, objective_(), GAMMA)[0])
-    players.generator.minimise(generator_move(players, batch, noise, objective_())[0])
-    assert players.discriminator.gradient.any()
-    assert players.generator.gradient.any()
+# --- the game min max xy -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("batch", [1, 4])
-def test_logits_of_a_column_or_a_row_are_a_row_in_float32(batch: int) -> None:
-    x = torch.randn(batch, 3)
-    for shape in ((batch,), (batch, 1), (batch, 1, 1, 1)):
-        found = logits_of(_Fixed(torch.zeros(shape, dtype=torch.bfloat16)), x, None)
-        assert found.shape == (batch,)
-        assert found.dtype == torch.float32
-    assert generate(_Fixed(torch.zeros(batch, 3, dtype=torch.bfloat16)), x, None).dtype == torch.float32
+class Place(nn.Module):
+    """A generator that makes its one number, whatever the latent."""
 
-
-class _Fixed(nn.Module):
-    def __init__(self, value: Tensor) -> None:
+    def __init__(self, at: float) -> None:
         super().__init__()
-        self.value = value
+        self.at = nn.Parameter(torch.tensor(at))
 
-    def forward(self, *_: Tensor) -> Tensor:
-        return self.value
+    def forward(self, latent: Tensor) -> Tensor:
+        return self.at.expand(len(latent), 1)
+
+
+class Slope(nn.Module):
+    """A critic y·x."""
+
+    def __init__(self, at: float) -> None:
+        super().__init__()
+        self.at = nn.Parameter(torch.tensor(at))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (x * self.at).squeeze(1)
+
+
+def bilinear(optimiser: str) -> Players:
+    """Against real samples of 0 the Wasserstein critic y minimises xy, and the generator x minimises -xy."""
+    return Players(Place(0.8), Slope(-0.5), OPTIMISERS[optimiser])
+
+
+STILL = Batch(torch.zeros(2, 1))
+UNUSED = Noise([Draw(torch.zeros(2, 1))], Draw(torch.zeros(2, 1)))
+
+
+def test_extra_gradient_moves_both_players_from_where_they_were_by_the_slope_of_where_they_would_be() -> None:
+    players, rates = bilinear("extra"), rates_(gamma=0.0, beta1=0.5, beta2=0.9)
+    x, y = (torch.nn.Parameter(torch.tensor(v)) for v in (0.8, -0.5))
+    adams = [torch.optim.Adam([p], lr=1e-2, betas=(0.5, 0.9), eps=1e-8) for p in (x, y)]
+
+    def both_step() -> None:
+        x.grad, y.grad = -y.detach().clone(), x.detach().clone()
+        for adam in adams:
+            adam.step()
+
+    for _ in range(5):
+        was = x.item(), y.item()
+        both_step()
+        with torch.no_grad():  # the slopes of there, from here
+            there = x.clone(), y.clone()
+            x.grad, y.grad = -there[1], there[0]
+            x.fill_(was[0]), y.fill_(was[1])
+        for adam in adams:
+            adam.step()
+        record = step(players, STILL, UNUSED, objective_("wasserstein", extra=True), rates, alone)
+        assert (record["grad_d"].item(), record["grad_g"].item()) == pytest.approx((there[0].abs().item(), there[1].abs().item()))
+        assert players.generator.weights.item() == pytest.approx(x.item(), abs=1e-6)
+        assert players.discriminator.weights.item() == pytest.approx(y.item(), abs=1e-6)
+
+
+def test_in_alternation_the_generator_meets_the_discriminator_that_has_moved() -> None:
+    players = bilinear("adam")
+    record = step(players, STILL, UNUSED, objective_("wasserstein"), rates_(gamma=0.0, lr_discriminator=0.1), alone)
+    assert record["grad_d"].item() == pytest.approx(0.8)
+    assert record["grad_g"].item() == pytest.approx(0.6)  # Adam's first step is of length 0.1: from -0.5 to -0.6
+
+
+# --- what is remembered --------------------------------------------------------------------------------------------------
+
+
+def test_running_means_follow_the_values_of_the_steps() -> None:
+    players = players_()
+    goal = objective_(weights=Weights(lecam=0.1, path=0.1))
+    records = play(players, goal, 6, critics=2, path=True)
+    for name in ("logit_real", "logit_fake", "path_length"):
+        wanted = 0.0
+        for record in records:
+            wanted += FOLLOW * (record[name] - wanted)
+        assert players.memory[name].item() == pytest.approx(wanted, rel=1e-5)
+        assert wanted != 0.0
+    assert play(players_(), objective_(), 1)[0].keys().isdisjoint({"path_length", "lecam"})
+
+
+def test_an_adaptive_strength_follows_how_sure_the_discriminator_is_up_to_its_limit() -> None:
+    players, goal = players_(), objective_(augment=jitter, adapt=True)
+    # 50,000 samples a step move it by 4/10 at every fourth
+    rates = rates_(strength=0.7, samples=50_000)
+    found = []
+    for number, sure in enumerate(4 * [1.0] + 8 * [0.9] + 8 * [-1.0]):
+        players.memory["sureness"].fill_(sure)
+        record = step(players, batch_(8), noise_(8, step=number, chances=2), goal, rates, alone, number)
+        found.append(record["strength_now"])  # that of the step itself, also when it has since been changed
+        assert -1.0 <= record["sureness"] <= 1.0
+        assert players.memory["sureness"].item() == pytest.approx(sure + FOLLOW * (record["sureness"].item() - sure))
+    assert [value.item() for value in found] == pytest.approx(4 * [0.0] + 4 * [0.4] + 8 * [0.7] + 4 * [0.3])
+    assert players.memory["strength"].item() == 0.0
+
+
+def test_the_average_follows_the_generator() -> None:
+    players = players_()
+    before = players.average.clone()
+    play(players, objective_(), 1)
+    torch.testing.assert_close(players.average, (before + players.generator.weights) / 2)  # ema_beta is 1/2

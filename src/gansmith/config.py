@@ -39,39 +39,70 @@ class DataSettings(Settings):
 class NetworkSettings(Settings):
     """Generator and discriminator."""
 
-    name: Literal["dense", "classic", "light", "residual"] | None = Field(None, description="None: chosen from the layout and the device")
+    name: Literal["dense", "classic", "light", "residual", "dcgan", "sngan", "sagan", "stylegan2", "fastgan"] | None = Field(
+        None, description="None: chosen from the layout and the device"
+    )
     width: int | None = Field(None, ge=4, le=4096, description="channels of the finest stage (convolutional) or units of a layer (dense)")
     latent: int | None = Field(None, ge=1, le=8192, description="numbers in a latent")
+    conditioning: Literal["projection", "concatenation", "auxiliary"] | None = Field(
+        None, description="how the discriminator uses a label: asks by it, is shown it, or says it; None: projection"
+    )
+    spectral: bool = Field(False, description="divide every weight of the discriminator by its largest singular value")
+    spread: bool = Field(False, description="let the discriminator see how much neighbours in a batch differ, against collapse")
 
 
 class LossSettings(Settings):
     """The game the two players play."""
 
-    name: str = Field("relativistic", description="relativistic, nonsaturating, or minimax")
+    name: str = Field("relativistic", description="relativistic, nonsaturating, minimax, hinge, …; all of them: docs/losses.md")
     centring: float = Field(1e-3, ge=0, description="weight of the square of the mean logit; logits of a relative loss drift without it")
 
 
-class PenaltySettings(Settings):
-    """R1 on real and R2 on fake samples, at every step."""
+class GameSettings(Settings):
+    """How the two players take turns, and what the generator is told beside the logits."""
 
+    critics: int = Field(1, ge=1, le=100, description="moves of the discriminator for one of the generator, each on a batch of its own")
+    pack: int = Field(1, ge=1, le=64, description="samples the discriminator judges as one, against collapse (PacGAN)")
+    kept: float = Field(1.0, gt=0, le=1, description="share of the generated samples, the most real ones, learned from at the end (top-k)")
+    unrolled: int = Field(0, ge=0, le=50, description="answers of the discriminator that the generator looks ahead and learns through")
+    features: float = Field(0.0, ge=0, description="weight of feature matching: mean features of generated samples like those of real")
+    classes: float = Field(1.0, ge=0, description="weight of an auxiliary classifier, where network.conditioning=auxiliary")
+
+
+class PenaltySettings(Settings):
+    """What keeps the discriminator smooth: by default R1 on real and R2 on fake samples, at every step."""
+
+    name: Literal["r1+r2", "r1", "r2", "wgan-gp", "lp", "dragan"] = Field("r1+r2", description="of the gradient penalty; gamma=0: none")
     form: Literal["exact", "finite"] | None = Field(None, description="double backward, or finite differences; None: probed")
-    gamma: float | None = Field(None, ge=0, description="weight at the start; None: the automatic rule of docs/penalty.md")
+    gamma: float | None = Field(
+        None, ge=0, description="weight at the start; None: the automatic rule of docs/penalty.md, or 10 as published"
+    )
     gamma_end: float | None = Field(None, ge=0, description="weight at the end, reached log-linearly; None: as at the start")
+    every: int = Field(1, ge=1, description="steps from one gradient penalty to the next; gamma then counts so many times")
     epsilon: float = Field(
         0.05, gt=0, description="step of the finite difference, in standard deviations of the data; below 0.03 bf16 rounds it away"
     )
+    lecam: float = Field(0.0, ge=0, description="weight of LeCam, which holds logits near the averages of the past; for few samples")
+    consistency: float = Field(0.0, ge=0, description="weight of bCR: a logit stays when its sample is moved a little")
+    path: float = Field(0.0, ge=0, description="weight of the path length: equal steps in the latent, equal steps in the samples")
+    orthogonal: float = Field(0.0, ge=0, description="weight of orthogonal regularisation of the generator")
+    clip: float | None = Field(None, gt=0, description="largest weight of the discriminator, the oldest way to bound its slope")
 
 
 class AugmentSettings(Settings):
-    """Pictures moved and cut out before the discriminator sees them, real and generated alike, where there are few of them."""
+    """Samples changed before the discriminator sees them, real and generated alike, where there are few of them."""
 
+    policy: Literal["few", "diffaugment", "ada", "ada-mirror", "none"] = Field("few", description="what is done to them: docs/augment.md")
     strength: float | None = Field(None, ge=0, le=1, description="probability of each; above 0.8 it may show; None: by their number")
     rise: int | None = Field(None, ge=0, description="samples seen in which the strength rises from 0; None: 200 times those there are")
+    adapt: bool = Field(False, description="let the strength follow how sure the discriminator is of its samples, up to `strength` (ADA)")
+    pseudo: bool = Field(False, description="show generated samples as real now and then, with that probability (APA)")
 
 
 class OptimiserSettings(Settings):
-    """Adam for both players."""
+    """How both players move."""
 
+    name: Literal["adam", "optimistic", "extra"] = Field("adam", description="Adam, optimistic Adam, or extra-gradient Adam")
     lr_generator: float | None = Field(None, gt=0, description="learning rate of the generator at the start")
     lr_discriminator: float | None = Field(None, gt=0, description="learning rate of the discriminator at the start")
     lr_end: float | None = Field(None, ge=0, le=1, description="share of the learning rate left at the end (cosine)")
@@ -123,6 +154,7 @@ class Recipe(Settings):
     data: DataSettings = DataSettings()
     network: NetworkSettings = NetworkSettings()
     loss: LossSettings = LossSettings()
+    game: GameSettings = GameSettings()
     penalty: PenaltySettings = PenaltySettings()
     augment: AugmentSettings = AugmentSettings()
     optimiser: OptimiserSettings = OptimiserSettings()
@@ -145,6 +177,12 @@ class Recipe(Settings):
     def _not_contradictory(self) -> Self:
         if self.optimiser.beta2_end < self.optimiser.beta2:
             raise ConfigError("optimiser.beta2_end is lower than optimiser.beta2; beta2 rises during the burn-in.")
+        if self.penalty.form == "finite" and self.penalty.name not in ("r1+r2", "r1", "r2"):
+            raise ConfigError(f"penalty.form=finite knows R1 and R2 alone, not {self.penalty.name}. Set penalty.form=exact.")
+        if self.optimiser.name == "extra" and self.game.critics > 1:
+            raise ConfigError("optimiser.name=extra moves both players at once, so game.critics must be 1.")
+        if self.game.unrolled and (self.game.features or self.network.conditioning == "auxiliary"):
+            raise ConfigError("game.unrolled looks at logits alone. Leave game.features and network.conditioning=auxiliary out.")
         return self
 
 

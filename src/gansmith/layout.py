@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, NamedTuple
 
 from torch import Tensor
@@ -86,6 +86,13 @@ class Layout:
             found[block.name] = slice(start, start + block.size)
             start += block.size
         return found
+
+    def packed(self, count: int) -> Layout:
+        """The layout of so many samples as one, their channels and conditions in a row: what a discriminator of packs is shown."""
+        if count == 1:
+            return self
+        blocks = tuple(replace(block, name=f"{block.name}/{i}") for i in range(count) for block in self.blocks)
+        return Layout(blocks, self.positions, self.condition * count)
 
     def check(self, x: Tensor) -> Tensor:
         """Return x if it is a batch [B, C, *P] of this layout; else a DataError that says what was found and wanted."""

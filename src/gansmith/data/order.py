@@ -33,10 +33,10 @@ def positions(count: int, seed: int, start: int, length: int) -> np.ndarray:
 
 
 class Feed:
-    """feed(step) -> this process's part of the batch of that step, encoded and on its device.
+    """feed(step) -> this process's part of the batches of that step, `moves` of them one behind the other, encoded and on its device.
 
-    The batch of step s covers the positions [s·batch, (s+1)·batch) of the shuffled data; process `rank` of `size` takes its share of
-    them, so what is drawn does not depend on the number of processes.
+    Batch number i, of all that the steps take, covers the positions [i·batch, (i+1)·batch) of the shuffled data; process `rank` of `size`
+    takes its share of each, so what is drawn does not depend on the number of processes.
     """
 
     def __init__(
@@ -52,15 +52,17 @@ class Feed:
         rank: int = 0,
         size: int = 1,
         device: torch.device | str = "cpu",
+        moves: int = 1,
     ) -> None:
         assert batch % size == 0, "the caller has seen to a batch that divides"
         self.raw, self.encode, self.members, self.labels, self.condition = raw, encode, members, labels, condition
         self.batch, self.seed, self.share, self.offset = batch, seed, batch // size, rank * batch // size
-        self.device = torch.device(device)
+        self.device, self.moves = torch.device(device), moves
 
     def __call__(self, step: int) -> Batch:
-        places = positions(len(self.members), self.seed, step * self.batch + self.offset, self.share)
-        index = self.members[places]
+        starts = [(step * self.moves + move) * self.batch + self.offset for move in range(self.moves)]
+        places = [positions(len(self.members), self.seed, start, self.share) for start in starts]
+        index = self.members[np.concatenate(places)]
         # numpy.take on a memory map reads only the pages it needs; the copy is what torch may own
         raw = torch.from_numpy(np.ascontiguousarray(np.take(self.raw, index, axis=0)))
         x = self.encode(self._to_device(raw))

@@ -31,7 +31,7 @@ class Position:
 
 def save(run: RunFolder, players: Players, position: Position, keep: int) -> None:
     """Write the newest checkpoint, then drop the oldest beyond `keep`. StorageError where there is no room; older ones then stay."""
-    tensors: dict[str, Tensor] = {"average": players.average}
+    tensors: dict[str, Tensor] = {"average": players.average, **{f"memory.{k}": v for k, v in players.memory.items()}}
     for player in (players.generator, players.discriminator):
         tensors.update({f"{player.name}.{k}": v for k, v in player.state().items()})
     path = run.checkpoint(position.step)
@@ -74,6 +74,8 @@ def _readable(run: RunFolder) -> Iterator[tuple[Path, Position]]:
 def _put(players: Players, tensors: dict[str, Tensor], name: str) -> None:
     try:
         players.average.copy_(tensors["average"])
+        for key, value in players.memory.items():
+            value.copy_(tensors.get(f"memory.{key}", value))  # checkpoints of 0.1.0 have none
         for player in (players.generator, players.discriminator):
             player.load({k.removeprefix(f"{player.name}."): v for k, v in tensors.items() if k.startswith(f"{player.name}.")})
     except (KeyError, RuntimeError) as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -12,9 +13,10 @@ import torch
 
 from gansmith.engine.checkpoint import Position
 from gansmith.engine.distribute import World
+from gansmith.engine.moves import Objective, Rates
 from gansmith.engine.plan import Plan
 from gansmith.engine.players import Players
-from gansmith.engine.steps import Objective, Rates, step
+from gansmith.engine.steps import step
 from gansmith.errors import TrainingError
 from gansmith.layout import Batch
 
@@ -50,13 +52,14 @@ def play(
     TrainingError where a value is not finite or a process is lost.
     """
     pace, position = Pace(plan, start), start
-    sums = dict[str, torch.Tensor]()
+    sums, counts = dict[str, torch.Tensor](), Counter[str]()
     place, opened = start.step, time.perf_counter()
     began = opened
     while not position.finished:
         rates = plan.rates(place, pace.share(place))
-        record = step(players, feed(place), plan.noise(place, world), objective, rates, world.average)
+        record = step(players, feed(place), plan.noise(place, world), objective, rates, world.average, place)
         place += 1
+        counts.update(record.keys())  # what is not of every step, such as a lazy penalty, has a mean over those it is of
         for name, value in record.items():
             sums[name] = sums[name] + value if name in sums else value
         # on a processor a look at each step costs nothing; elsewhere it would wait for the device, so the tick's means tell
@@ -66,19 +69,19 @@ def play(
             continue
 
         steps = place - position.step
-        means = _means(sums, steps, world)
+        means = _means(sums, counts, world)
         if not (all(map(math.isfinite, means.values())) and players.finite()):
             raise not_finite(players, place)
         now = time.perf_counter()
         stop = world.any(asked_to_stop())
         seconds, spent = world.share([start.seconds + now - opened, now - began])
         position = pace.tick(place, seconds, spent / steps)
-        tick = Tick(position, place * plan.batch, means, rates, steps * plan.batch / spent, stop or position.finished)
+        tick = Tick(position, place * plan.taken, means, rates, steps * plan.taken / spent, stop or position.finished)
         for look in watch:
             look(tick, players)
         if stop:
             break
-        sums, began = {}, time.perf_counter()
+        sums, counts, began = {}, Counter(), time.perf_counter()
     return position
 
 
@@ -109,8 +112,8 @@ class Pace:
         return Position(step, 1.0 if over else self.done, seconds, over)
 
 
-def _means(sums: dict[str, torch.Tensor], steps: int, world: World) -> dict[str, float]:
-    stacked = torch.stack(list(sums.values())) / steps
+def _means(sums: dict[str, torch.Tensor], counts: Counter[str], world: World) -> dict[str, float]:
+    stacked = torch.stack([value / counts[name] for name, value in sums.items()])
     world.average(stacked)
     return dict(zip(sums, stacked.tolist(), strict=True))
 

@@ -1,21 +1,17 @@
-"""The settings of a run as the loop needs them: plain numbers, and what each step's rates and noise are."""
+"""The settings of a run as the loop needs them: plain numbers, and what each step's rates are."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
-import torch
-from torch import Tensor
-
 from gansmith import ema, schedules
-from gansmith.augment import plane
 from gansmith.config import Recipe
 from gansmith.engine.distribute import World
-from gansmith.engine.steps import Noise, Rates
+from gansmith.engine.moves import Noise, Rates
+from gansmith.engine.noise import Needs, noise
 from gansmith.errors import ConfigError
 from gansmith.layout import Layout
-from gansmith.randomness import stream
 
 RISE = 100  # steps in which the rates rise from nothing: Adam's first steps are as long as any, and go anywhere
 WARM = 0.05  # the average looks back at most at this share of what has been seen, so early samples are not those of the first step
@@ -42,9 +38,15 @@ class Plan:
     beta2_end: float
     burn_in: float
     halflife: int
-    finite: bool
+    needs: Needs
     strength: float = 0.0  # of the augmentation, once it has risen
     rise: int = 0  # samples
+    kept: float = 1.0  # share of the generated samples that the generator learns from at the end
+
+    @property
+    def taken(self) -> int:
+        """Real samples that a step takes."""
+        return self.batch * self.needs.critics
 
     @classmethod
     def of(cls, recipe: Recipe, layout: Layout) -> Plan:
@@ -63,7 +65,8 @@ class Plan:
         _none_left(chosen)
         if recipe.run.samples is None and recipe.run.minutes is None:
             raise ConfigError("a run needs an end: set run.samples or run.minutes.")
-        steps = 2**62 if recipe.run.samples is None else -(-recipe.run.samples // chosen["batch"])
+        taken = chosen["batch"] * recipe.game.critics
+        steps = 2**62 if recipe.run.samples is None else -(-recipe.run.samples // taken)
         return cls(
             layout=layout,
             seed=recipe.run.seed,
@@ -73,9 +76,10 @@ class Plan:
             beta2=recipe.optimiser.beta2,
             beta2_end=recipe.optimiser.beta2_end,
             burn_in=recipe.run.burn_in,
-            finite=recipe.penalty.form == "finite",
+            needs=Needs.of(recipe, layout, recipe.penalty.form or "exact"),
             strength=recipe.augment.strength or 0.0,
             rise=recipe.augment.rise or 0,
+            kept=recipe.game.kept,
             **chosen,
         )
 
@@ -83,32 +87,23 @@ class Plan:
         """The scheduled settings of a step, `share` of the run being done."""
         fall = schedules.cosine(1.0, self.lr_end, share) * min(1.0, (step + 1) / RISE)
         early = schedules.within(share, self.burn_in)
-        halflife = min(self.halflife, self.batch + WARM * step * self.batch) if self.halflife else 0.0
+        seen = step * self.taken
+        halflife = min(self.halflife, self.taken + WARM * seen) if self.halflife else 0.0
         return Rates(
             gamma=schedules.log_linear(self.gamma, self.gamma_end, share),
             lr_generator=self.lr_generator * fall,
             lr_discriminator=self.lr_discriminator * fall,
             beta1=self.beta1,
             beta2=schedules.cosine(self.beta2, self.beta2_end, early),
-            ema_beta=ema.ema_beta(self.batch, halflife),
-            strength=self.strength * schedules.within(step * self.batch, self.rise),
+            ema_beta=ema.ema_beta(self.taken, halflife),
+            samples=self.taken,
+            strength=self.strength * schedules.within(seen, self.rise),
+            kept=1.0 - (1.0 - self.kept) * share,
         )
 
     def noise(self, step: int, world: World) -> Noise:
-        """What a step draws, from its position alone; this process's part of it."""
-        device = torch.device(world.device)
-        source = stream(self.seed, "noise", step, device)
-        latents = torch.randn(2 * self.batch, self.latent, generator=source, device=device)
-        directions: Tensor | None = None
-        if self.finite:
-            whole = torch.randn(2 * self.batch, *self.layout.shape, generator=source, device=device)
-            directions = world.part(whole, groups=2)
-        chances: Tensor | None = None
-        if self.strength:
-            source = stream(self.seed, "augment", step, device)
-            chances = world.part(torch.rand(4 * self.batch, plane.NUMBERS, generator=source, device=device), groups=4)
-        first, second = world.part(latents, groups=2).chunk(2)
-        return Noise(first, second, directions, chances)
+        """What a step draws; this process's part of it."""
+        return noise(self.needs, self.layout, self.latent, self.batch, self.seed, step, world)
 
 
 def _none_left(chosen: dict[str, Any]) -> None:

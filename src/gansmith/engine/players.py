@@ -6,14 +6,17 @@ all-reduce between processes, the finite check and the checkpoint each work on o
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
 
-from gansmith.engine.adam import Adam
+from gansmith.engine.optimisers import Adam
 from gansmith.errors import ConfigError
+
+MEANS = ("logit_real", "logit_fake", "path_length", "sureness")  # values of a step whose running mean is kept
+FOLLOW = 0.01  # how far a running mean goes towards the value of a step (arXiv:2104.03310, arXiv:1912.04958)
 
 
 class Player:
@@ -22,7 +25,7 @@ class Player:
     Any `nn.Module` will do. Only parameters that require a gradient are trained; buffers are kept and saved with the weights.
     """
 
-    def __init__(self, network: nn.Module, name: str) -> None:
+    def __init__(self, network: nn.Module, name: str, optimiser: type[Adam] = Adam) -> None:
         self.name = name
         self.network = network
         self.named = [(n, p) for n, p in network.named_parameters() if p.requires_grad]
@@ -35,13 +38,15 @@ class Player:
         self.sizes = [p.numel() for p in self.parameters]
         self.weights = torch.empty(sum(self.sizes), device=device)
         self.gradient = torch.zeros_like(self.weights)
-        for parameter, weight, gradient in zip(
-            self.parameters, self.weights.split(self.sizes), self.gradient.split(self.sizes), strict=True
-        ):
-            view = _like(weight, parameter)
+        for parameter, view, gradient in zip(self.parameters, self.shaped(self.weights), self.shaped(self.gradient), strict=True):
             view.copy_(parameter.data)
-            parameter.data, parameter.grad = view, _like(gradient, parameter)
-        self.adam = Adam(self.weights)
+            parameter.data, parameter.grad = view, gradient
+        self.optimiser = optimiser(self.weights)
+        self.held: Tensor | None = None
+
+    def shaped(self, flat: Tensor) -> list[Tensor]:
+        """A flat tensor [P] as views in the shapes of the parameters."""
+        return [_like(part, parameter) for part, parameter in zip(flat.split(self.sizes), self.parameters, strict=True)]
 
     def minimise(self, loss: Tensor) -> None:
         """Set the gradient of this player's weights to that of `loss`; nobody else's gradient is touched."""
@@ -49,8 +54,16 @@ class Player:
         loss.backward(inputs=self.parameters)
 
     def step(self, rate: float, beta1: float, beta2: float) -> None:
-        """One step of Adam."""
-        self.adam.step(self.weights, self.gradient, rate, beta1, beta2)
+        """One step of the optimiser, from where the player last looked ahead, where it did."""
+        if self.held is not None:
+            self.weights.copy_(self.held)
+            self.held = None
+        self.optimiser.step(self.weights, self.gradient, rate, beta1, beta2)
+
+    def look_ahead(self, rate: float, beta1: float, beta2: float) -> None:
+        """One step of the optimiser that the next `step` takes back, keeping what was learned of the slope there.  arXiv:1802.10551"""
+        self.held = self.weights.clone()
+        self.optimiser.step(self.weights, self.gradient, rate, beta1, beta2)
 
     def culprit(self) -> str:
         """Name of the first parameter whose gradient or value is not finite; '' where all are."""
@@ -64,14 +77,14 @@ class Player:
     def state(self) -> dict[str, Tensor]:
         """Everything that a later step depends on, as named tensors."""
         found = {"weights": self.weights}
-        found.update({f"optimiser.{k}": v for k, v in self.adam.state().items()})
+        found.update({f"optimiser.{k}": v for k, v in self.optimiser.state().items()})
         found.update(self._fixed())
         return found
 
     def load(self, state: dict[str, Tensor]) -> None:
         """Take over what `state` gave."""
         self.weights.copy_(state["weights"])
-        self.adam.load({k.removeprefix("optimiser."): v for k, v in state.items() if k.startswith("optimiser.")})
+        self.optimiser.load({k.removeprefix("optimiser."): v for k, v in state.items() if k.startswith("optimiser.")})
         for name, tensor in self._fixed().items():
             tensor.copy_(state[name])
 
@@ -90,12 +103,21 @@ def _like(flat: Tensor, parameter: Tensor) -> Tensor:
 
 
 class Players:
-    """Generator, discriminator, and the averaged generator's weights."""
+    """Generator, discriminator, the averaged generator's weights, and what both remember of the game so far."""
 
-    def __init__(self, generator: nn.Module, discriminator: nn.Module) -> None:
-        self.generator = Player(generator, "generator")
-        self.discriminator = Player(discriminator, "discriminator")
+    def __init__(self, generator: nn.Module, discriminator: nn.Module, optimiser: type[Adam] = Adam) -> None:
+        self.generator = Player(generator, "generator", optimiser)
+        self.discriminator = Player(discriminator, "discriminator", optimiser)
         self.average = self.generator.weights.clone()
+        self.memory = {name: torch.zeros((), device=self.average.device) for name in (*MEANS, "strength")}
+
+    def remember(self, record: Mapping[str, Tensor], reduce: Callable[[Tensor], None]) -> None:
+        """Let the running means follow the values of a step, averaged over all processes."""
+        names = [name for name in MEANS if name in record]
+        values = torch.stack([record[name].detach() for name in names])
+        reduce(values)
+        for name, value in zip(names, values, strict=True):
+            self.memory[name].lerp_(value, FOLLOW)
 
     def finite(self) -> bool:
         """Whether every weight is finite: what is not must not reach a checkpoint."""

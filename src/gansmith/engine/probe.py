@@ -19,15 +19,16 @@ from typing import Any
 import torch
 from torch import nn
 
-from gansmith import losses
-from gansmith.augment import plane
+from gansmith import losses, penalties
 from gansmith.config import Recipe
 from gansmith.engine import distribute
 from gansmith.engine.distribute import World
+from gansmith.engine.moves import Objective, Rates, Weights, discriminator_move, generator_move
+from gansmith.engine.noise import Needs, augmentation_of, noise, view_of
 from gansmith.engine.players import Players
-from gansmith.engine.steps import Noise, Objective, discriminator_move, generator_move
+from gansmith.engine.steps import parts_of
 from gansmith.errors import TrainingError
-from gansmith.layout import Batch
+from gansmith.layout import Batch, Layout
 
 SOUND = 0.98  # cosine between a candidate's gradient and that of float32 arithmetic in the same form
 SECONDS = 0.3  # measured for each candidate, after one step to warm up
@@ -75,9 +76,41 @@ def threads(count: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def objective(recipe: Recipe, pair: losses.LossPair, spread: float, precision: str, form: str, device: str) -> Objective:
-    """What the engine minimises under a recipe; `spread` is the standard deviation of the encoded data, the unit of penalty.epsilon."""
-    return Objective(pair, form == "exact", recipe.penalty.epsilon * spread, recipe.loss.centring, autocast(precision, device))
+@dataclass(frozen=True)
+class Setting:
+    """What the engine has to know beside the recipe: the data's layout and the standard deviation of one encoded number (the unit of
+    penalty.epsilon), the pair of losses, whether the discriminator judges each sample by itself, and the device."""
+
+    layout: Layout
+    spread: float
+    pair: losses.LossPair
+    apart: bool
+    device: str
+
+
+def objective(recipe: Recipe, setting: Setting, precision: str, form: str) -> Objective:
+    """What the engine minimises under a recipe, in this precision and with the gradient penalty in this form."""
+    layout = setting.layout
+    asked, game = recipe.penalty, recipe.game
+    classes = game.classes if layout.condition and recipe.network.conditioning == "auxiliary" else 0.0
+    return Objective(
+        setting.pair,
+        exact=form == "exact",
+        step=asked.epsilon * setting.spread,
+        centring=recipe.loss.centring,
+        autocast=autocast(precision, setting.device),
+        penalty=penalties.PENALTIES[asked.name],
+        every=asked.every,
+        augment=augmentation_of(recipe, layout),
+        adapt=recipe.augment.adapt,
+        view=view_of(recipe, layout),
+        weights=Weights(asked.lecam, asked.consistency, asked.path, asked.orthogonal, classes, game.features),
+        apart=setting.apart,
+        pack=game.pack,
+        clip=asked.clip,
+        unrolled=game.unrolled,
+        extra=recipe.optimiser.name == "extra",
+    )
 
 
 def ways(recipe: Recipe, device: str, cores: int) -> list[Way]:
@@ -85,17 +118,16 @@ def ways(recipe: Recipe, device: str, cores: int) -> list[Way]:
     machine = recipe.machine
     precisions = [machine.precision] if machine.precision else ["fp32", "bf16"] if _knows_bf16(device) else ["fp32"]
     threads = [machine.threads] if machine.threads else sorted({1, cores}) if device == "cpu" else [1]
-    forms = [recipe.penalty.form] if recipe.penalty.form else ["exact", "finite"]
+    cheap = penalties.PENALTIES[recipe.penalty.name].cheap
+    forms = [recipe.penalty.form] if recipe.penalty.form else ["exact", "finite"] if cheap else ["exact"]
     return [Way(p, t, f) for p in precisions for t in threads for f in forms]
 
 
 def probe(
     recipe: Recipe,
-    pair: losses.LossPair,
+    setting: Setting,
     networks: Callable[[], tuple[nn.Module, nn.Module]],
     feed: Callable[[int], Batch],
-    spread: float,
-    device: str,
     several: bool,
 ) -> list[Trial]:
     """Try every way left open on real batches. `feed(count)` gives a batch of `count` samples. `several`: whether processes of one thread
@@ -103,14 +135,15 @@ def probe(
     assert recipe.run.batch
     assert recipe.network.latent
     assert recipe.penalty.gamma is not None
-    batch, cores = recipe.run.batch, os.cpu_count() or 1
-    players = Players(*(n.to(device) for n in networks()))
+    batch, cores, device = recipe.run.batch * recipe.game.critics, os.cpu_count() or 1, setting.device
+    generator, discriminator = networks()
+    players = Players(generator.to(device), discriminator.to(device))
     trials: list[Trial] = []
     references: dict[str, list[torch.Tensor]] = {}
 
     def measure(way: Way, count: int) -> tuple[list[torch.Tensor], float]:
         with threads(way.threads):
-            return _measure(players, feed(count), objective(recipe, pair, spread, way.precision, way.form, device), recipe)
+            return _measure(players, feed(count), objective(recipe, setting, way.precision, way.form), recipe, setting.layout)
 
     for way in ways(recipe, device, cores):
         gradients, seconds = measure(way, batch)
@@ -120,7 +153,7 @@ def probe(
         trials.append(Trial(way, 1, batch / seconds, cosine))
     workers = recipe.machine.workers or cores
     alone = [t for t in trials if t.way.threads == 1]
-    if several and workers > 1 and alone and device == "cpu" and batch % workers == 0:
+    if several and workers > 1 and alone and device == "cpu" and recipe.run.batch % (workers * recipe.game.pack) == 0:
         chosen = best(alone)
         _, seconds = measure(chosen.way, batch // workers)
         if recipe.machine.workers or batch / seconds > WORTH * best(trials).samples_per_second:
@@ -135,19 +168,17 @@ def best(trials: list[Trial]) -> Trial:
     return max(sound, key=lambda t: t.samples_per_second / (1.25 if t.way.form == "finite" else 1.0))
 
 
-def _measure(players: Players, batch: Batch, goal: Objective, recipe: Recipe) -> tuple[list[torch.Tensor], float]:
+def _measure(players: Players, batch: Batch, goal: Objective, recipe: Recipe, layout: Layout) -> tuple[list[torch.Tensor], float]:
     """Both players' gradients on a batch, and the seconds of a step: the median of as many as SECONDS holds. No weight is changed."""
-    source = torch.Generator().manual_seed(0)
-    count, device = len(batch.x), batch.x.device
-    latents = torch.randn(2, count, recipe.network.latent or 1, generator=source).to(device)
-    directions = None if goal.exact else torch.randn(2 * count, *batch.x.shape[1:], generator=source).to(device)
-    strength = recipe.augment.strength or 0.0
-    chances = torch.rand(4 * count, plane.NUMBERS, generator=source).to(device) if strength else None
-    noise = Noise(latents[0], latents[1], directions, chances)
+    needs, device = Needs.of(recipe, layout, "exact" if goal.exact else "finite"), batch.x.device
+    drawn = noise(needs, layout, recipe.network.latent or 1, len(batch.x) // needs.critics, 0, 0, World(device=str(device)))
+    rates = Rates(recipe.penalty.gamma or 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, recipe.augment.strength or 0.0)
+    parts = parts_of(batch, needs.critics)
 
     def play() -> list[torch.Tensor]:
-        players.discriminator.minimise(discriminator_move(players, batch, noise, goal, recipe.penalty.gamma or 0.0, strength)[0])
-        players.generator.minimise(generator_move(players, batch, noise, goal, strength)[0])
+        for part, draw in zip(parts, drawn.critics, strict=True):
+            players.discriminator.minimise(discriminator_move(players, part, draw, goal, rates)[0])
+        players.generator.minimise(generator_move(players, parts[-1], drawn.generator, goal, rates)[0])
         return [players.discriminator.gradient.clone(), players.generator.gradient.clone()]
 
     gradients, times = play(), list[float]()

@@ -11,8 +11,8 @@ from torch import Tensor
 from gansmith.engine import checkpoint
 from gansmith.engine.checkpoint import Position
 from gansmith.engine.loop import Tick
+from gansmith.engine.moves import generate
 from gansmith.engine.players import Players
-from gansmith.engine.steps import generate
 from gansmith.engine.watch import add_line
 from gansmith.errors import RunError
 from gansmith.runs import RunFolder, read_tensors, write_tensors

@@ -16,8 +16,8 @@ from torch import Tensor
 from gansmith.engine import checkpoint
 from gansmith.engine.checkpoint import Position
 from gansmith.engine.loop import Tick
+from gansmith.engine.moves import generate
 from gansmith.engine.players import Players
-from gansmith.engine.steps import generate
 from gansmith.errors import MissingExtra, storage_error
 from gansmith.runs import RunFolder, replacing
 

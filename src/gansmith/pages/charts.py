@@ -101,6 +101,12 @@ PANELS = (
         "log",
     ),
     Panel(
+        "Slope of the discriminator",
+        (("slope", "mean slope", 2),),
+        "Where the gradient penalty looks. It asks for 1, the thin line.",
+        level=1.0,
+    ),
+    Panel(
         "Gradient norms",
         (("grad_d", "discriminator", 2), ("grad_g", "generator", 3)),
         "Length of each player's gradient.",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 from gansmith.errors import RunError
 from gansmith.records import Evaluation, Proof
-from gansmith.runs import RunFolder, read_json, write_json
+from gansmith.runs import RunFolder, write_json
 
 FORMAT = 1
 
@@ -37,10 +38,10 @@ def add(folder: RunFolder, entry: Evaluation | Proof) -> None:
 def _entries(path: Path, key: str, entry: Callable[[Mapping[str, Any]], T]) -> list[T]:
     if not path.exists():
         return []
-    values = read_json(path)
     try:
+        values = json.loads(path.read_text(encoding="utf-8"))
         if values["format"] > FORMAT:
             raise RunError(f"{path} was written by a newer gansmith. Upgrade with: pip install -U gansmith")
         return [entry(e) for e in values[key]]
-    except (KeyError, TypeError, ValueError) as error:
+    except (OSError, KeyError, TypeError, ValueError) as error:
         raise RunError(f"{path} is not what gansmith writes ({type(error).__name__}: {error}). Move it away and measure again.") from None

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from gansmith import artefact, domains, latent, networks
+from gansmith import artefact, domains, latent
 from gansmith.config import Recipe
 from gansmith.data.order import Feed
 from gansmith.data.split import held_out
@@ -27,7 +27,7 @@ from gansmith.errors import DataError
 from gansmith.layout import Batch, Layout
 from gansmith.randomness import seed_of
 from gansmith.recipes import automatic
-from gansmith.verbs.parts import Parts, check_parts, pair_of
+from gansmith.verbs.parts import Parts, apart, check_parts, networks_of, pair_of
 
 MEMORY = "memory:"  # the source of data that were passed from Python
 PREVIEW = 64  # samples in a preview
@@ -82,7 +82,7 @@ class Opened:
         """What a run on these data is called unless the user names it."""
         return Path(recipe.data.source.rstrip("/")).name.split(".")[0].replace(":", "-") or "run"
 
-    def feed(self, batch: int, seed: int, world: World) -> Feed:
+    def feed(self, batch: int, seed: int, world: World, moves: int = 1) -> Feed:
         return Feed(
             self.collection.raw,
             self.codec.encode,
@@ -94,31 +94,37 @@ class Opened:
             rank=world.rank,
             size=world.size,
             device=world.device,
+            moves=moves,
         )
 
     def resolve(self, recipe: Recipe, parts: Parts, world: World) -> tuple[Recipe, float, list[probe.Trial]]:
         """The recipe with nothing left to choose, the samples a second it gives here, and what the probe of the machine found."""
         situation = automatic.Situation(self.layout, len(self.members), self.total_variance, world.device)
         game = automatic.resolve_game(recipe, situation)
-        check_parts(parts, self.layout, game.network.latent or 1)
+        check_parts(parts, self.layout, game)
 
         def pair() -> tuple[nn.Module, nn.Module]:
             # copies, for a forward pass may change what a module remembers, such as batch statistics
-            return (
-                copy.deepcopy(parts.generator) if parts.generator else networks.generator(game.network, self.layout),
-                copy.deepcopy(parts.discriminator) if parts.discriminator else networks.discriminator(game.network, self.layout),
-            )
+            generator, discriminator = networks_of(game, self.layout, parts)
+            return copy.deepcopy(generator), copy.deepcopy(discriminator)
 
         def batch(count: int) -> Batch:
             return self.feed(count, game.run.seed, World(device=world.device))(0)
 
-        several = not any(parts.own.values()) and world.size == 1 and recipe.data.source != MEMORY
+        setting = self.setting(game, parts, world.device)
+        whole = recipe.game.kept < 1.0 or recipe.game.features or recipe.penalty.name == "dragan"  # ask for all of a batch at once
+        here = world.size == 1 and recipe.data.source != MEMORY and not any(parts.own.values())
+        several = here and setting.pair.apart and setting.apart and not whole
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed_of(game.run.seed, "weights"))
-            trials = probe.probe(game, pair_of(game, parts), pair, batch, self.spread, world.device, several)
+            trials = probe.probe(game, setting, pair, batch, several)
         chosen = probe.best(trials)
         speed = chosen.samples_per_second * world.size
         return automatic.resolve_length(game, situation, chosen, speed), speed, trials
+
+    def setting(self, recipe: Recipe, parts: Parts, device: str) -> probe.Setting:
+        """What the engine has to know of these data and parts."""
+        return probe.Setting(self.layout, self.spread, pair_of(recipe, parts), apart(recipe, self.layout, parts), device)
 
     def preview_latents(self, recipe: Recipe, device: str) -> tuple[Tensor, Tensor | None]:
         """The latents of every preview, and conditions that go through the classes in turn."""

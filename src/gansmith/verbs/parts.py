@@ -12,8 +12,9 @@ from torch import Tensor, nn
 
 from gansmith import losses, networks
 from gansmith.config import Recipe
+from gansmith.engine.moves import generate, logits_of
+from gansmith.engine.optimisers import OPTIMISERS
 from gansmith.engine.players import Players
-from gansmith.engine.steps import generate, logits_of
 from gansmith.errors import ConfigError, nearest
 from gansmith.layout import Layout
 from gansmith.randomness import seed_of
@@ -36,17 +37,32 @@ def build_players(recipe: Recipe, layout: Layout, parts: Parts, device: str) -> 
     """Both networks with first weights fixed by the seed, the user's own where brought, on the device."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_of(recipe.run.seed, "weights"))
-        generator = parts.generator or networks.generator(recipe.network, layout)
-        discriminator = parts.discriminator or networks.discriminator(recipe.network, layout)
-    players = Players(generator.to(device), discriminator.to(device))
+        generator, discriminator = networks_of(recipe, layout, parts)
+    players = Players(generator.to(device), discriminator.to(device), OPTIMISERS[recipe.optimiser.name])
     if recipe.machine.compile:
         players.generator.network.compile()  # in place, so that the names in its state_dict stay
         players.discriminator.network.compile()
     return players
 
 
-def check_parts(parts: Parts, layout: Layout, latents: int) -> None:
-    """ConfigError where a module that was brought does not fit these data: tried on two samples."""
+def networks_of(recipe: Recipe, layout: Layout, parts: Parts) -> tuple[nn.Module, nn.Module]:
+    """Generator and discriminator: the user's own where brought, else those the recipe names."""
+    return (
+        parts.generator or networks.generator(recipe.network, layout),
+        parts.discriminator or networks.discriminator(recipe.network, layout.packed(recipe.game.pack)),
+    )
+
+
+def apart(recipe: Recipe, layout: Layout, parts: Parts) -> bool:
+    """Whether the discriminator judges each sample by itself: of one that was brought, whether it has no batch normalisation."""
+    if parts.discriminator is None:
+        return networks.apart(recipe.network, layout)
+    return not any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in parts.discriminator.modules())
+
+
+def check_parts(parts: Parts, layout: Layout, recipe: Recipe) -> None:
+    """ConfigError where a module that was brought does not fit these data or the game: tried on two samples."""
+    latents = recipe.network.latent or 1
     condition = nn.functional.one_hot(torch.zeros(2, dtype=torch.int64), layout.condition).float() if layout.condition else None
     shape = ", ".join(str(n) for n in layout.shape)
     if parts.generator is not None:
@@ -56,7 +72,15 @@ def check_parts(parts: Parts, layout: Layout, latents: int) -> None:
         if tuple(x.shape) != (2, *layout.shape):
             raise ConfigError(f"the generator gives {tuple(x.shape)} for 2 latents; samples of this data are [B, {shape}].")
     if parts.discriminator is not None:
-        logits = _try("discriminator", parts.discriminator, logits_of, torch.zeros(2, *layout.shape), condition, f"samples [B, {shape}]")
+        if recipe.game.features and not (hasattr(parts.discriminator, "features") and hasattr(parts.discriminator, "head")):
+            raise ConfigError(
+                "game.features compares what your discriminator makes of samples. Give it methods features(x, condition) -> [B, E] and "
+                "head(features, condition) -> logits [B], or leave game.features out."
+            )
+        judged = layout.packed(recipe.game.pack)
+        shape = ", ".join(str(n) for n in judged.shape)
+        condition = None if condition is None else condition.repeat(1, recipe.game.pack)
+        logits = _try("discriminator", parts.discriminator, logits_of, torch.zeros(2, *judged.shape), condition, f"samples [B, {shape}]")
         if tuple(logits.shape) != (2,):
             raise ConfigError(f"the discriminator gives {logits.numel() // 2} numbers for each sample; one logit is wanted, [B] or [B, 1].")
 
@@ -96,7 +120,7 @@ def _takes_two(module: nn.Module) -> bool:
 def parameter_counts(recipe: Recipe, layout: Layout) -> tuple[int, int]:
     """Numbers to learn in the recipe's generator and discriminator."""
     with torch.device("meta"):
-        pair = networks.generator(recipe.network, layout), networks.discriminator(recipe.network, layout)
+        pair = networks_of(recipe, layout, Parts())
     generator, discriminator = (sum(p.numel() for p in n.parameters()) for n in pair)
     return generator, discriminator
 

@@ -28,10 +28,11 @@ from gansmith.engine.quality import Quality
 from gansmith.engine.watch import Checkpoints, Log, Previews, TensorBoard
 from gansmith.errors import ConfigError, DataError, GansmithError, MissingExtra, RunError, TrainingError
 from gansmith.layout import Layout
-from gansmith.metrics.gauge import Gauge
+from gansmith.metrics.gauge import gauge
+from gansmith.recipes import named
 from gansmith.runs import RunFolder, create, find, read_json, write_json, write_text
 from gansmith.verbs.opened import MEMORY, Opened
-from gansmith.verbs.parts import Parts, build_players, pair_of
+from gansmith.verbs.parts import Parts, build_players
 from gansmith.verbs.run import Run
 
 HANDS = ("machine.device", "machine.threads", "machine.workers")  # who does the work, not what is drawn
@@ -106,7 +107,8 @@ def train(
 
     data           a path, hf:NAME, digits, toy:NAME; an array [N, H, W] or [N, H, W, C]; or a torch Dataset of samples or (sample, label);
                    None: what the recipe says, the digits unless it says otherwise
-    recipe         a Recipe or a recipe.yaml to begin from; `settings` are dotted changes to it, {"penalty.gamma": 0.3}
+    recipe         what to begin from: a Recipe, a recipe.yaml, or a name that `gansmith recipes` lists
+    settings       dotted changes to it, {"penalty.gamma": 0.3}
     minutes, samples, batch, seed   the same as settings run.minutes, run.samples, run.batch, run.seed
     resume         a run folder to go on with; nothing else may then be changed but machine.device, .threads, .workers, run.stop_early
     runs, name     the run becomes the folder runs/name-1 (-2, …)
@@ -127,7 +129,7 @@ def train(
         if recipe is not None or name is not None:
             raise ConfigError("a resumed run keeps its recipe and its name. Leave them out, or train a new run.")
         return _resume(find(resume), changes, data, parts, audience)
-    base = recipe if isinstance(recipe, Recipe) else config.read(recipe) if recipe is not None else Recipe()
+    base = recipe if isinstance(recipe, Recipe) else named.read(recipe) if recipe is not None else Recipe()
     base = config.merge(base, changes)
     if base.data.source == MEMORY and data is None:
         raise ConfigError("this recipe is of data that were passed from Python. Pass data too.")
@@ -182,6 +184,11 @@ def _refuse_what_cannot_start(recipe: Recipe, parts: Parts, world: World) -> Non
         raise ConfigError(
             f"a batch of {recipe.run.batch} cannot be divided over {count} processes. Set run.batch to a multiple of {count}."
         )
+    if recipe.run.batch // count % recipe.game.pack:
+        raise ConfigError(
+            f"a batch of {recipe.run.batch} over {count} process(es) cannot be divided into packs of {recipe.game.pack}. "
+            f"Set run.batch to a multiple of {count * recipe.game.pack}."
+        )
     if count > 1 and world.size == 1:
         brought = [name for name, own in parts.own.items() if own] + (["data"] if recipe.data.source == MEMORY else [])
         if brought:
@@ -189,7 +196,7 @@ def _refuse_what_cannot_start(recipe: Recipe, parts: Parts, world: World) -> Non
                 f"machine.workers={workers} starts processes that know nothing of a {brought[0]} passed from Python. "
                 "Set machine.workers=1, or start your own script with torchrun."
             )
-    if recipe.machine.compile and recipe.penalty.form == "exact":
+    if recipe.machine.compile and recipe.penalty.form == "exact" and recipe.penalty.gamma:
         raise ConfigError(
             "machine.compile=true cannot be used with penalty.form=exact: PyTorch has no second derivative of a compiled network. "
             "Set penalty.form=finite, or leave compile out."
@@ -268,17 +275,16 @@ def _play(
     position = checkpoint.load(run, players)
     for weights in (players.generator.weights, players.discriminator.weights, players.average):
         world.same(weights)  # a user's own modules need not begin alike in every process
-    feed = opened.feed(plan.batch, plan.seed, world)
-    goal = probe.objective(
-        recipe, pair_of(recipe, parts), opened.spread, recipe.machine.precision or "fp32", recipe.penalty.form or "exact", world.device
-    )
+    feed = opened.feed(plan.batch, plan.seed, world, plan.needs.critics)
+    setting = opened.setting(recipe, parts, world.device)
+    goal = probe.objective(recipe, setting, recipe.machine.precision or "fp32", recipe.penalty.form or "exact")
     watch: list[Watcher] = []
     quality = None
     if world.first:
         run.cut(position.step)
         if recipe.run.looks:
             real, latents, condition = opened.look(recipe, world.device)
-            quality = Quality(run, recipe.run.looks, latents, condition, Gauge(real), position)
+            quality = Quality(run, recipe.run.looks, latents, condition, gauge(real), position)
         watch = _watchers(run, recipe, opened, parts, world, audience, position, quality)
         counts = (players.generator.weights.numel(), players.discriminator.weights.numel())
         audience.started(Started(run, recipe, opened.collection, opened.layout, len(opened.members), counts, trials, position))
