@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise, product
+from typing import Any, TypeVar
 
 import pytest
 import torch
@@ -15,27 +16,41 @@ from torch import Tensor, nn
 from gansmith.config import NetworkSettings
 from gansmith.errors import ConfigError
 from gansmith.layout import Block, Layout
-from gansmith.networks import NETWORKS, discriminator, generator, light, pair, residual
+from gansmith.networks import NETWORKS, apart, discriminator, generator, grid, light, pair, residual
 from gansmith.networks.grid import SMALLEST, convolution, grids
-from gansmith.networks.heads import Input, Output, Projection, bounded, with_condition
+from gansmith.networks.heads import Discriminator, Input, Output, Projection, bounded, with_condition
 from gansmith.networks.inspect import multiply_adds, parameters
 from gansmith.penalties import slope_exact
 
 LATENT, WIDTH, CLASSES, BATCH = 5, 8, 3, 6
+Network = TypeVar("Network", bound=nn.Module)
 POSITIONS = [(), (1,), (2,), (9,), (64,), (1, 1), (4, 4), (7, 7), (5, 12), (1, 30), (3, 37)]
-MEMBERS = [
-    (name, positions, condition)
-    for name, positions, condition in product(NETWORKS, POSITIONS, (0, CLASSES))
-    if ("row", "line", "plane")[len(positions)] in NETWORKS[name].geometries and not (name == "classic" and positions not in ((), (7, 7)))
-]
-members = pytest.mark.parametrize(("name", "positions", "condition"), MEMBERS)
+FEWER = [(), (9,), (1, 1), (7, 7), (1, 30)]  # for pairs with batch statistics, which are slow to test, and those on the same grids
+EVERY = ("dense", "light", "residual")
+
+
+def members(positions: dict[str, list[tuple[int, ...]]], conditions: tuple[int, ...] = (0, CLASSES)) -> pytest.MarkDecorator:
+    """Every pair on each of its positions that it takes, with and without a condition."""
+    found = [
+        (name, place, condition)
+        for name, places in positions.items()
+        for place, condition in product(places, conditions)
+        if ("row", "line", "plane")[len(place)] in NETWORKS[name].geometries
+        and not (name == "sagan" and math.prod(place) == 1)  # nothing to attend to, so its queries and keys say nothing
+    ]
+    return pytest.mark.parametrize(("name", "positions", "condition"), found)
+
+
+all_members = members({name: [(), (7, 7)] if name == "classic" else POSITIONS for name in NETWORKS})
+most_members = members({name: [(), (7, 7)] if name == "classic" else POSITIONS if name in EVERY else FEWER for name in NETWORKS})
+few_members = members({name: [(), (9,), (5, 12)] for name in NETWORKS})
 
 
 def layout_of(positions: tuple[int, ...], condition: int, kind: str = "bounded") -> Layout:
     return Layout((Block("x", 2, kind),), positions, condition)  # type: ignore[arg-type]
 
 
-def wake(network: nn.Module) -> nn.Module:
+def wake(network: Network) -> Network:
     """Nudge the weights that start at zero, behind which nothing receives a gradient at first."""
     with torch.no_grad():
         for parameter in network.parameters():
@@ -44,9 +59,10 @@ def wake(network: nn.Module) -> nn.Module:
     return network
 
 
-def made(name: str, layout: Layout) -> tuple[nn.Module, nn.Module]:
+def made(name: str, layout: Layout, **chosen: Any) -> tuple[nn.Module, Discriminator]:
     torch.manual_seed(0)
-    return wake(NETWORKS[name].generator(layout, LATENT, WIDTH)), wake(NETWORKS[name].discriminator(layout, WIDTH))
+    settings = NetworkSettings(name=name, width=WIDTH, latent=LATENT, **chosen)  # type: ignore[arg-type]
+    return wake(generator(settings, layout)), wake(discriminator(settings, layout))
 
 
 def condition_of(layout: Layout, batch: int = BATCH) -> Tensor | None:
@@ -58,7 +74,7 @@ def unlike(network: nn.Module) -> list[str]:
     return [n for n, p in network.named_parameters() if p.grad is None or not p.grad.any()]
 
 
-@members
+@all_members
 def test_shapes_and_gradients(name: str, positions: tuple[int, ...], condition: int) -> None:
     layout = layout_of(positions, condition)
     g, d = made(name, layout)
@@ -75,18 +91,34 @@ def test_shapes_and_gradients(name: str, positions: tuple[int, ...], condition: 
     assert not unlike(d)
 
 
-@members
-def test_samples_are_treated_apart(name: str, positions: tuple[int, ...], condition: int) -> None:
+@most_members
+def test_a_sample_depends_on_its_latent_alone_and_so_does_a_logit_unless_the_pair_says_otherwise(
+    name: str, positions: tuple[int, ...], condition: int
+) -> None:
+    """In eval mode, where batch statistics are those that were learned."""
     layout = layout_of(positions, condition)
-    g, d = made(name, layout)
+    g, d = (network.eval() for network in made(name, layout))
     z, x, c = torch.randn(BATCH, LATENT), torch.randn(BATCH, *layout.shape), condition_of(layout)
     for network, taken in ((g, z), (d, x)):
+        if network is d and NETWORKS[name].spread:
+            continue
         together = network(taken, c)
         alone = torch.cat([network(taken[i : i + 1], None if c is None else c[i : i + 1]) for i in range(BATCH)])
         torch.testing.assert_close(together, alone, rtol=1e-4, atol=1e-5)
 
 
-@members
+@pytest.mark.parametrize("chosen", [{}, {"spread": True}], ids=["plain", "spread"])
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_pair_says_whether_a_logit_depends_on_other_samples_in_train_mode(name: str, chosen: dict[str, bool]) -> None:
+    layout = layout_of((9, 9), 0)
+    _, d = made(name, layout, **chosen)
+    x = torch.randn(BATCH, *layout.shape, requires_grad=True)
+    (slope,) = torch.autograd.grad(d(x)[0], x)
+    assert slope[0].any()
+    assert apart(NetworkSettings(name=name, **chosen), layout) == (not slope[1:].any())  # type: ignore[arg-type]
+
+
+@most_members
 def test_the_penalty_reaches_every_weight_it_can(name: str, positions: tuple[int, ...], condition: int) -> None:
     layout = layout_of(positions, condition)
     _, d = made(name, layout)
@@ -99,10 +131,10 @@ def test_the_penalty_reaches_every_weight_it_can(name: str, positions: tuple[int
     assert all(n.endswith("bias") for n in unlike(d))
 
 
-@members
+@most_members
 def test_arithmetic_in_bfloat16_comes_near_and_gives_float32(name: str, positions: tuple[int, ...], condition: int) -> None:
-    layout = layout_of(positions, condition)
-    g, d = made(name, layout)
+    layout = layout_of(positions, condition, "real")
+    g, d = (network.eval() for network in made(name, layout))
     z, x, c = torch.randn(BATCH, LATENT), torch.randn(BATCH, *layout.shape), condition_of(layout)
     for network, taken in ((g, z), (d, x)):
         with torch.no_grad():
@@ -111,6 +143,35 @@ def test_arithmetic_in_bfloat16_comes_near_and_gives_float32(name: str, position
                 half = network(taken, c)
         assert half.dtype == torch.float32
         torch.testing.assert_close(half, whole, rtol=0.1, atol=0.05 * float(whole.abs().max()))
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_both_can_be_trained_in_bfloat16(name: str) -> None:
+    layout = layout_of((7, 7), CLASSES)
+    g, d = made(name, layout)
+    c = condition_of(layout)
+    with torch.autocast("cpu", torch.bfloat16):
+        x = g(torch.randn(BATCH, LATENT), c)
+        logits = d(x, c)
+    (logits.sum() + slope_exact(x, logits).sum()).backward()
+    assert not unlike(g)
+    assert not unlike(d)
+    assert all(p.grad is not None and p.grad.isfinite().all() for network in (g, d) for p in network.parameters())
+
+
+@pytest.mark.parametrize(
+    ("name", "chosen"),
+    [*((name, {}) for name in NETWORKS), *((name, {"conditioning": "auxiliary", "spectral": True, "spread": True}) for name in EVERY)],
+)
+def test_first_weights_come_of_the_seed_and_are_counted_without_being_made(name: str, chosen: dict[str, Any]) -> None:
+    layout, settings = layout_of((7, 7), CLASSES), NetworkSettings(name=name, width=WIDTH, latent=LATENT, **chosen)  # type: ignore[arg-type]
+    one, two = made(name, layout, **chosen), made(name, layout, **chosen)
+    with torch.device("meta"):
+        nowhere = generator(settings, layout), discriminator(settings, layout)
+    for a, b, c in zip(one, two, nowhere, strict=True):
+        assert all(torch.equal(p, q) for p, q in zip(a.state_dict().values(), b.state_dict().values(), strict=True))
+        assert parameters(a) == parameters(c)
+        assert all(t.is_meta for t in c.state_dict().values())
 
 
 def test_a_logit_has_more_digits_than_bfloat16_also_under_autocast() -> None:
@@ -122,8 +183,8 @@ def test_a_logit_has_more_digits_than_bfloat16_also_under_autocast() -> None:
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_a_sample_reaches_both_ends_of_its_range_exactly(name: str) -> None:
-    g, _ = made(name, layout_of((6, 6), 0))
-    x = g(1000 * torch.randn(8, LATENT))
+    g, _ = made(name, Layout((Block("x", 2, "bounded", spread=1000.0),), (6, 6)))
+    x = g(torch.randn(8, LATENT))
     assert x.min() == -1.0
     assert x.max() == 1.0
 
@@ -153,13 +214,13 @@ def test_many_kinds_of_block_keep_their_ranges(name: str) -> None:
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_the_first_samples_and_logits_are_of_ordinary_size(name: str) -> None:
-    """So that neither player starts out saturated, whatever the depth."""
+    """So that neither player starts out saturated, whatever the depth. Layers that stretch nothing give small logits of what is rough."""
     torch.manual_seed(0)
-    layout = Layout((Block("x", 3, "real"),), (32, 32))
-    g, d = NETWORKS[name].generator(layout, 64, 16), NETWORKS[name].discriminator(layout, 16)
+    layout, settings = Layout((Block("x", 3, "real"),), (32, 32)), NetworkSettings(name=name, width=16, latent=64)  # type: ignore[arg-type]
+    g, d = generator(settings, layout), discriminator(settings, layout)
     x = g(torch.randn(64, 64))
     assert 0.1 < x.std() < 4
-    assert 0.05 < d(torch.randn(64, *layout.shape)).std() < 4
+    assert (0.05 if NETWORKS[name].finish is None else 0.005) < d(torch.randn(64, *layout.shape)).std() < 4
 
 
 # --- choosing a pair -----------------------------------------------------------------------------------------------------
@@ -173,7 +234,7 @@ def test_settings_lead_to_a_pair() -> None:
 
 
 def test_a_convolutional_pair_for_a_row_is_refused_with_the_mend() -> None:
-    for name in ("light", "residual"):
+    for name in NETWORKS.keys() - {"dense", "classic"}:
         with pytest.raises(ConfigError, match=r"network\.name=dense"):
             pair(NetworkSettings(name=name), layout_of((), 0))  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match=r"network\.name=dense"):
@@ -215,14 +276,7 @@ def test_the_clamp_brings_an_escaped_number_back() -> None:
     assert x.item() == pytest.approx(0.5, abs=0.01)
 
 
-@pytest.mark.parametrize("shape", [(2, 3, 9), (2, 3, 9, 6)])
-def test_soften_leaves_a_plane_and_takes_a_grid_away(shape: tuple[int, ...]) -> None:
-    flat, grid = torch.full(shape, 0.7), (torch.arange(shape[-1]) % 2 * 2.0 - 1.0).expand(shape)
-    torch.testing.assert_close(light.soften(flat), flat)
-    torch.testing.assert_close(light.soften(grid)[..., 1:-1], torch.zeros(shape)[..., 1:-1])
-
-
-@members
+@few_members
 def test_centre_and_spread_of_the_data_change_nothing_of_the_game(name: str, positions: tuple[int, ...], condition: int) -> None:
     plain = layout_of(positions, condition, "real")
     moved = Layout((Block("x", 2, "real", centre=0.4, spread=0.125),), positions, condition)
@@ -233,8 +287,8 @@ def test_centre_and_spread_of_the_data_change_nothing_of_the_game(name: str, pos
     torch.testing.assert_close(d_moved(0.4 + 0.125 * x, c), d(x, c), rtol=1e-4, atol=1e-4)
     for network, other, taken, taken_moved in ((g, g_moved, z, z), (d, d_moved, x.detach(), 0.4 + 0.125 * x.detach())):
         one, two = network(taken, c).sum(), other(taken_moved, c).sum() / (0.125 if network is g else 1.0)
-        for (n, p), q in zip(network.named_parameters(), other.parameters(), strict=True):
-            a, b = torch.autograd.grad(one, p, retain_graph=True)[0], torch.autograd.grad(two, q, retain_graph=True)[0]
+        slopes = (torch.autograd.grad(out, list(net.parameters())) for out, net in ((one, network), (two, other)))
+        for (n, _), a, b in zip(network.named_parameters(), *slopes, strict=True):
             torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-3, msg=n)
 
 
@@ -295,28 +349,41 @@ def test_stages_of_the_light_pair_start_from_patches_and_widen(positions: tuple[
 
 
 @given(sides.filter(lambda p: math.prod(p) < 2000), st.integers(1, 4))
-def test_unfolding_a_folded_batch_gives_it_back(positions: tuple[int, ...], by: int) -> None:
+def test_folding_puts_every_patch_into_channels(positions: tuple[int, ...], by: int) -> None:
     x = torch.randn(2, 3, *positions)
     folded = light.fold(x, by)
     assert folded.shape == (2, 3 * by ** len(positions), *(math.ceil(p / by) for p in positions))
-    assert torch.equal(light.unfold(folded, by, positions), x)
+    for offset in product(*(range(min(by, p)) for p in positions)):
+        places = tuple(slice(o, None, by) for o in offset)
+        channel = sum(o * by**i for i, o in enumerate(reversed(offset)))  # within those of one channel of x
+        wanted = x[(..., *places)]
+        assert torch.equal(folded[:, channel :: by ** len(positions)][(..., *map(slice, wanted.shape[2:]))], wanted)
 
 
 @given(sides.filter(lambda p: math.prod(p) < 2000))
 def test_resampling_keeps_constants_and_sizes(positions: tuple[int, ...]) -> None:
     smaller = tuple(math.ceil(p / 2) for p in positions)
     x = torch.full((1, 2, *positions), 3.0)
-    for half in (light.halve, residual.shrink):
+    for half in (grid.halve, grid.shrink):
         torch.testing.assert_close(half(x), torch.full((1, 2, *smaller), 3.0))
-    for twice in (light.double, residual.enlarge):
+    for twice in (grid.double, lambda h, p: grid.enlarge(h, 2, p)):
         torch.testing.assert_close(twice(torch.full((1, 2, *smaller), 3.0), positions), x)
+    assert torch.equal(grid.even(x), torch.full((1, 2, *(2 * n for n in smaller)), 3.0))
+
+
+@given(sides.filter(lambda p: math.prod(p) < 2000))
+def test_shrinking_takes_every_second_place_of_what_is_blurred(positions: tuple[int, ...]) -> None:
+    x = torch.randn(1, 2, *positions)
+    blurred = grid.blur(x)
+    assert blurred.shape == x.shape
+    torch.testing.assert_close(grid.shrink(x), blurred[(..., *[slice(None, None, 2)] * len(positions))])
 
 
 def test_shrinking_is_the_filter_1_3_3_1_and_enlarging_its_mirror() -> None:
     impulse = F.one_hot(torch.tensor(4), 10).float().reshape(1, 1, 10)
-    torch.testing.assert_close(residual.shrink(impulse)[0, 0], torch.tensor([0, 1, 3, 0, 0]) / 8)
+    torch.testing.assert_close(grid.shrink(impulse)[0, 0], torch.tensor([0, 1, 3, 0, 0]) / 8)
     impulse = F.one_hot(torch.tensor(2), 5).float().reshape(1, 1, 5)
-    torch.testing.assert_close(residual.enlarge(impulse, (10,))[0, 0], torch.tensor([0, 0, 0, 1, 3, 3, 1, 0, 0, 0]) / 4)
+    torch.testing.assert_close(grid.enlarge(impulse, 2, (10,))[0, 0], torch.tensor([0, 0, 0, 1, 3, 3, 1, 0, 0, 0]) / 4)
 
 
 def test_resampling_of_a_plane_is_that_of_its_rows_and_of_its_columns() -> None:
@@ -324,9 +391,9 @@ def test_resampling_of_a_plane_is_that_of_its_rows_and_of_its_columns() -> None:
 
     def each(x: Tensor) -> Tensor:
         """shrink along the last axis alone"""
-        return residual.shrink(x.flatten(0, 2).unsqueeze(1)).squeeze(1).unflatten(0, x.shape[:3])
+        return grid.shrink(x.flatten(0, 2).unsqueeze(1)).squeeze(1).unflatten(0, x.shape[:3])
 
-    torch.testing.assert_close(residual.shrink(x), each(each(x).mT).mT)
+    torch.testing.assert_close(grid.shrink(x), each(each(x).mT).mT)
 
 
 # --- the residual pair ---------------------------------------------------------------------------------------------------
@@ -389,6 +456,17 @@ def test_multiply_adds_are_those_of_the_layers() -> None:
     assert multiply_adds(network, torch.zeros(1, 3, 8, 8)) == wanted
     assert multiply_adds(network, torch.zeros(4, 3, 8, 8)) == 4 * wanted
     assert parameters(network) == (8 * 27 + 8) + (8 * 18 + 8) + (72 * 5 + 5)
+
+
+def test_multiply_adds_of_a_transposed_convolution_and_of_a_product_are_counted_too() -> None:
+    up = nn.ConvTranspose2d(8, 3, 4, stride=2, padding=1)
+    assert multiply_adds(up, torch.zeros(2, 8, 5, 5)) == 2 * 25 * 8 * 3 * 16
+
+    class Product(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x @ x.mT
+
+    assert multiply_adds(Product(), torch.zeros(2, 4, 7)) == 2 * 4 * 4 * 7
 
 
 def test_a_layer_used_twice_counts_twice() -> None:

@@ -6,26 +6,36 @@ A generator maps (latent [B, Z], condition [B, K] or None) to x [B, C, *P], a di
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import nn
 
 from gansmith.config import NetworkSettings
 from gansmith.errors import ConfigError, nearest
 from gansmith.layout import Geometry, Layout
-from gansmith.networks import dense, light, residual
+from gansmith.networks import dcgan, dense, fastgan, light, residual, sngan, stylegan2
+from gansmith.networks.condition import Concatenated, auxiliary, joined
+from gansmith.networks.devices import equalised, spectral, spread
+from gansmith.networks.heads import SLOPE, Discriminator
 
 
 @dataclass(frozen=True)
 class NetworkPair:
-    """How a generator and a discriminator of one family are made from a layout, a latent size and a width."""
+    """How a generator and a discriminator of one family are made from a layout, a latent size and a width.
+
+    `finish` is done to every weight of the discriminator when all its layers are there. `apart` tells whether its logit of a sample depends
+    on that sample alone, also in train mode; `spread` whether it sees the spread of neighbours in a batch, whatever the settings.
+    """
 
     generator: Callable[[Layout, int, int], nn.Module]
-    discriminator: Callable[[Layout, int], nn.Module]
+    discriminator: Callable[[Layout, int], Discriminator]
     geometries: tuple[Geometry, ...] = ("row", "line", "plane")
+    finish: Callable[[Discriminator], Discriminator] | None = None
+    apart: bool = True
+    spread: bool = False
 
 
-DEPTH = 3  # layers of the dense pair
+DEPTH = 4  # layers of the dense pair
 
 NETWORKS: dict[str, NetworkPair] = {
     "dense": NetworkPair(
@@ -34,7 +44,7 @@ NETWORKS: dict[str, NetworkPair] = {
     ),
     # the widths are those of the listing it is named after, so `width` says nothing here
     "classic": NetworkPair(
-        lambda layout, latent, width: dense.DenseGenerator(layout, latent, dense.CLASSIC_GENERATOR),
+        lambda layout, latent, width: dense.DenseGenerator(layout, latent, dense.CLASSIC_GENERATOR, SLOPE),
         lambda layout, width: dense.DenseDiscriminator(layout, dense.CLASSIC_DISCRIMINATOR),
     ),
     "light": NetworkPair(light.LightGenerator, light.LightDiscriminator, ("line", "plane")),
@@ -43,6 +53,18 @@ NETWORKS: dict[str, NetworkPair] = {
         lambda layout, width: residual.ResidualDiscriminator(layout, residual.widths(layout, width)),
         ("line", "plane"),
     ),
+    "dcgan": NetworkPair(dcgan.DCGANGenerator, dcgan.DCGANDiscriminator, ("line", "plane"), apart=False),
+    "sngan": NetworkPair(sngan.SNGANGenerator, sngan.SNGANDiscriminator, ("line", "plane"), finish=spectral),
+    "sagan": NetworkPair(
+        lambda layout, latent, width: sngan.SNGANGenerator(layout, latent, width, attention=True),
+        lambda layout, width: sngan.SNGANDiscriminator(layout, width, attention=True),
+        ("line", "plane"),
+        finish=spectral,
+    ),
+    "stylegan2": NetworkPair(
+        stylegan2.StyleGAN2Generator, stylegan2.StyleGAN2Discriminator, ("line", "plane"), finish=equalised, apart=False, spread=True
+    ),
+    "fastgan": NetworkPair(fastgan.FastGANGenerator, fastgan.FastGANDiscriminator, ("line", "plane"), apart=False),
 }
 
 
@@ -59,6 +81,11 @@ def pair(settings: NetworkSettings, layout: Layout) -> NetworkPair:
     return found
 
 
+def apart(settings: NetworkSettings, layout: Layout) -> bool:
+    """Whether the discriminator of resolved settings judges each sample alone, also in train mode: no batch statistics, no spread."""
+    return pair(settings, layout).apart and not settings.spread
+
+
 def generator(settings: NetworkSettings, layout: Layout) -> nn.Module:
     """The generator of resolved settings, freshly initialised from torch's global random state."""
     assert settings.latent
@@ -66,7 +93,34 @@ def generator(settings: NetworkSettings, layout: Layout) -> nn.Module:
     return pair(settings, layout).generator(layout, settings.latent, settings.width)
 
 
-def discriminator(settings: NetworkSettings, layout: Layout) -> nn.Module:
-    """The discriminator of resolved settings, freshly initialised from torch's global random state."""
+def discriminator(settings: NetworkSettings, layout: Layout) -> Discriminator:
+    """The discriminator of resolved settings, freshly initialised from torch's global random state.
+
+    ConfigError where it is to ask for a condition that the layout does not have.
+    """
+    found = pair(settings, layout)
+    network = _conditioned(found, settings, layout)
+    if found.finish is not None:
+        network = found.finish(network)
+    if settings.spectral and found.finish is not spectral:
+        network = spectral(network)
+    return network
+
+
+def _conditioned(found: NetworkPair, settings: NetworkSettings, layout: Layout) -> Discriminator:
+    """All layers of a discriminator, those for condition and spread with them."""
     assert settings.width
-    return pair(settings, layout).discriminator(layout, settings.width)
+    how, width = settings.conditioning or "projection", settings.width
+
+    def made(shown: Layout) -> Discriminator:
+        network = found.discriminator(shown, width)
+        return spread(network) if settings.spread and not found.spread else network
+
+    if how == "auxiliary":
+        if not layout.condition:
+            raise ConfigError("network.conditioning=auxiliary asks the discriminator for labels, and this data has none. Leave it out.")
+        return auxiliary(made(replace(layout, condition=0)), layout.condition)
+    if how == "concatenation" and layout.condition:
+        flat = "row" in found.geometries  # such a network does not mind positions, and K numbers do where K channels would be many more
+        return Concatenated(made(joined(layout, flat)), flat)
+    return made(layout)

@@ -1,4 +1,7 @@
-"""First and last layers shared by the networks: how a condition enters, how a logit and a sample leave."""
+"""First and last layers shared by the networks: how a condition enters, how a logit and a sample leave.
+
+Letters: B samples, Z numbers of a latent, K numbers of a condition, E features, C channels, P positions.
+"""
 
 from __future__ import annotations
 
@@ -30,14 +33,17 @@ def init(layer: nn.Module, gain: float = GAIN) -> Any:
     return layer
 
 
-def with_condition(latent: Tensor, condition: Tensor | None) -> Tensor:
-    """Latent [B, Z] and condition [B, K] side by side, the condition scaled to the length of a latent.  arXiv:1411.1784
+def with_condition(x: Tensor, condition: Tensor | None) -> Tensor:
+    """Latents or samples [B, C, *P] and conditions [B, K] side by side, [B, C + K, *P], the condition the same everywhere.  arXiv:1411.1784
 
-    A one-hot has length 1 and a normal latent the square root of Z: unscaled, the network would hear the latent alone.
+    The condition is scaled by the square root of C: a one-hot has length 1 and a normal latent the square root of its size, so that
+    unscaled the network would hear the latent alone.
     """
     if condition is None:
-        return latent
-    return torch.cat((latent, condition * latent.shape[1] ** 0.5), 1)
+        return x
+    places = x.shape[2:]
+    beside = (condition * x.shape[1] ** 0.5).reshape(*condition.shape, *[1] * len(places))
+    return torch.cat((x, beside.expand(-1, -1, *places)), 1)
 
 
 class Projection(nn.Module):
@@ -48,6 +54,7 @@ class Projection(nn.Module):
 
     def __init__(self, features: int, condition: int) -> None:
         super().__init__()
+        self.features, self.condition = features, condition
         self.line = init(nn.Linear(features, 1), gain=1.0)
         self.table = nn.Parameter(torch.randn(condition, features) / features**0.5) if condition else None
 
@@ -58,6 +65,28 @@ class Projection(nn.Module):
             if self.table is not None and condition is not None:
                 logit = logit + (h * (condition @ self.table)).sum(1)
             return logit
+
+
+class Discriminator(nn.Module):
+    """x [B, C, *P] and condition [B, K] -> logits [B], in two parts that losses may use apart: `features`, and their `head`.
+
+    A subclass gives `features` and sets `logit`. Only one that asks for the condition instead of being shown it has a layer `classes`
+    too, which gives K numbers for the features (condition.auxiliary).
+    """
+
+    logit: Projection
+
+    def features(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
+        """The last hidden features, in float32.  x [B, C, *P], condition [B, K] -> [B, E]"""
+        raise NotImplementedError
+
+    def head(self, h: Tensor, condition: Tensor | None = None) -> Tensor:
+        """The logits of features.  h [B, E], condition [B, K] -> [B]"""
+        found: Tensor = self.logit(h, condition)
+        return found
+
+    def forward(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
+        return self.head(self.features(x, condition), condition)
 
 
 SLACK = 0.25  # how far beyond [-1, 1] a number may be driven: black that is meant stays black when the next sample moves it a little

@@ -1,11 +1,10 @@
 """A light residual convolutional pair for lines and planes, made for a processor.
 
 Matrix units like 3 by 3 convolutions of stride 1 and at least 32 channels, and nothing at the finest resolution: the discriminator
-folds 2 by 2 or 4 by 4 patches into channels before its first convolution and the generator unfolds 2 by 2 after its last, so no layer
-between works on more than a quarter of the positions, and the critic sees each pixel of a patch apart, which leaves a checkerboard
-nowhere to hide. The generator's last layer draws a smooth picture and, apart from it, the detail within each patch, which is zero at
-the start: unlearned patches would be seen as a grid. No normalisation: residual branches end in a convolution of zeros
-(arXiv:1901.09321), which is all that these depths need.
+folds 2 by 2 or 4 by 4 patches into channels before its first convolution, and the generator's last but one layer works on a quarter of
+the positions. Its last one draws a smooth picture there, and on all of them the detail, from channels that were interpolated first: a
+layer that draws each place of a patch with weights of its own leaves a weave of 2 pixels, which a smooth critic hardly sees and people do.
+No normalisation: residual branches end in a convolution of zeros (arXiv:1901.09321), which is all that these depths need.
 
 Letters: B samples, C channels of the data, W channels of a stage, P positions.
 """
@@ -20,8 +19,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gansmith.layout import Layout
-from gansmith.networks.grid import channels_last, convolution, grids
-from gansmith.networks.heads import Input, Output, Projection, act, init, with_condition
+from gansmith.networks.grid import channels_last, convolution, double, enlarge, grids, halve
+from gansmith.networks.heads import Discriminator, Input, Output, Projection, act, init, with_condition
 
 PATCH = 2  # side of the patch that is folded into channels and unfolded from them
 SMALL = 32  # longest side for which that holds; above it the discriminator folds patches of twice the side
@@ -39,11 +38,6 @@ def stages(positions: tuple[int, ...], width: int) -> list[tuple[tuple[int, ...]
     return [(grid, width * min(2**i, LARGEST)) for i, grid in enumerate(grids(folded))]
 
 
-def cut(x: Tensor, positions: tuple[int, ...]) -> Tensor:
-    """The first places along every axis.  [B, C, *P] -> [B, C, *positions]"""
-    return x[(slice(None), slice(None), *map(slice, positions))]
-
-
 def fold(x: Tensor, by: int) -> Tensor:
     """Patches into channels, padding uneven sides by repetition.  [B, C, *P] -> [B, C·by^d, *ceil(P/by)]"""
     missing = [-n % by for n in x.shape[2:]]
@@ -53,38 +47,6 @@ def fold(x: Tensor, by: int) -> Tensor:
         return F.pixel_unshuffle(x, by).contiguous(memory_format=torch.channels_last)
     b, c, t = x.shape
     return x.reshape(b, c, t // by, by).transpose(2, 3).reshape(b, c * by, t // by)
-
-
-def unfold(x: Tensor, by: int, positions: tuple[int, ...]) -> Tensor:
-    """Channels back into patches, cut to `positions`.  [B, C·by^d, *ceil(P/by)] -> [B, C, *P]"""
-    if x.dim() == 4:
-        return cut(F.pixel_shuffle(x, by), positions)
-    b, c, t = x.shape
-    return cut(x.reshape(b, c // by, by, t).transpose(2, 3).reshape(b, c // by, t * by), positions)
-
-
-def halve(x: Tensor) -> Tensor:
-    """Mean of neighbours, rounding up.  [B, W, *P] -> [B, W, *ceil(P/2)]"""
-    if x.dim() == 3:
-        return F.avg_pool1d(x, 2, ceil_mode=True)
-    return F.avg_pool2d(x, 2, ceil_mode=True, count_include_pad=False)
-
-
-def double(x: Tensor, positions: tuple[int, ...]) -> Tensor:
-    """Nearest neighbour, cut to `positions`.  [B, W, *P] -> [B, W, *positions]"""
-    return cut(F.interpolate(x, scale_factor=2, mode="nearest"), positions)
-
-
-def enlarge(x: Tensor, by: int, positions: tuple[int, ...]) -> Tensor:
-    """Linear interpolation, cut to `positions`.  [B, C, *P] -> [B, C, *positions]"""
-    return cut(F.interpolate(x, scale_factor=by, mode="linear" if x.dim() == 3 else "bilinear"), positions)
-
-
-def soften(x: Tensor) -> Tensor:
-    """The filter 1 2 1 along every axis, edges repeated: nothing is left at the frequency of a grid of 2.  [B, C, *P] -> [B, C, *P]"""
-    x = F.pad(x, [1, 1] * (x.dim() - 2), mode="replicate")
-    pool = F.avg_pool1d if x.dim() == 3 else F.avg_pool2d
-    return pool(pool(x, 2, stride=1), 2, stride=1)
 
 
 class Residual(nn.Module):
@@ -103,17 +65,15 @@ class Residual(nn.Module):
 class LightGenerator(nn.Module):
     """Latent [B, Z] and condition [B, K] -> x [B, C, *P]
 
-    Unfolds patches of 2, also where the discriminator folds patches of 4: detail that a single layer draws over 4 pixels is seen as a
-    weave, and the stage that spares it costs little beside the discriminator's many passes. There the detail is softened too: a smooth
-    critic hardly sees a faint weave of 2 pixels, and people do.
+    Also where the discriminator folds patches of 4 the last layer enlarges by 2: the stage between costs little beside the
+    discriminator's many passes.
     """
 
     def __init__(self, layout: Layout, latent: int, width: int) -> None:
         super().__init__()
         dims = len(layout.positions)
         self.positions, places = layout.positions, stages(layout.positions, width)
-        self.soft = side(layout.positions) > PATCH
-        if self.soft:
+        if side(layout.positions) > PATCH:
             places = [(tuple(math.ceil(p / PATCH) for p in layout.positions), max(width // 2, 1)), *places]
         self.grids, widths = zip(*reversed(places), strict=True)  # coarse to fine
         self.start_shape = (widths[0], *self.grids[0])
@@ -121,7 +81,7 @@ class LightGenerator(nn.Module):
         self.blocks = nn.ModuleList(Residual(w, dims) for w in widths)
         self.ups = nn.ModuleList(convolution(a, b, dims) for a, b in pairwise(widths))
         self.smooth = convolution(widths[-1], layout.channels, dims)
-        self.detail = convolution(widths[-1], layout.channels * PATCH**dims, dims)
+        self.detail = convolution(widths[-1], layout.channels, dims)
         nn.init.zeros_(self.detail.weight)  # type: ignore[arg-type]
         self.output = Output(layout)
         channels_last(self)
@@ -133,12 +93,11 @@ class LightGenerator(nn.Module):
         h = self.blocks[0](h)
         for grid, up, block in zip(self.grids[1:], self.ups, self.blocks[1:], strict=True):
             h = block(up(double(act(h), grid)))
-        h = act(h)
-        detail = unfold(self.detail(h), PATCH, self.positions)
-        return self.output(enlarge(self.smooth(h), PATCH, self.positions) + (soften(detail) if self.soft else detail))
+        smooth, fine = enlarge(self.smooth(act(h)), PATCH, self.positions), act(enlarge(h, PATCH, self.positions))
+        return self.output(smooth + self.detail(fine))
 
 
-class LightDiscriminator(nn.Module):
+class LightDiscriminator(Discriminator):
     """x [B, C, *P] and condition [B, K] -> logits [B]"""
 
     def __init__(self, layout: Layout, width: int) -> None:
@@ -155,8 +114,9 @@ class LightDiscriminator(nn.Module):
         self.logit = Projection(features, layout.condition)
         channels_last(self)
 
-    def forward(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
+    def features(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
         h = self.blocks[0](self.start(fold(self.input(x), self.side)))
         for down, block in zip(self.downs, self.blocks[1:], strict=True):
             h = block(down(halve(act(h))))
-        return self.logit(act(self.gather(act(h).flatten(1))), condition)
+        found: Tensor = act(self.gather(act(h).flatten(1)))
+        return found.float()

@@ -15,13 +15,12 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gansmith.errors import ConfigError
 from gansmith.layout import Layout
-from gansmith.networks.grid import convolution, grids
-from gansmith.networks.heads import GAIN, Input, Output, Projection, act, init, with_condition
+from gansmith.networks.grid import convolution, enlarge, grids, shrink
+from gansmith.networks.heads import GAIN, Discriminator, Input, Output, Projection, act, init, with_condition
 
 GROUP = 16  # channels of a group of the 3x3 convolution
 EXPANSION = 2  # channels of a block's inside, in channels of its stage
@@ -33,29 +32,10 @@ CIFAR10 = (768, 768, 768, 768)
 
 
 def widths(layout: Layout, width: int) -> tuple[int, ...]:
-    """Channels of each stage, fine to coarse: `width` at first, doubling up to LARGEST times that, rounded up to whole groups."""
-    return tuple(math.ceil(width * min(2**i, LARGEST) / GROUP) * GROUP for i in range(len(grids(layout.positions))))
-
-
-def enlarge(x: Tensor, positions: tuple[int, ...]) -> Tensor:
-    """Twice as many positions by linear interpolation, cut to `positions`.  [B, W, *P] -> [B, W, *positions]"""
-    if x.dim() == 3:
-        return F.interpolate(x, scale_factor=2, mode="linear")[:, :, : positions[0]]
-    return F.interpolate(x, scale_factor=2, mode="bilinear")[:, :, : positions[0], : positions[1]]
-
-
-def shrink(x: Tensor) -> Tensor:
-    """Half as many positions, rounding up, through the filter that `enlarge` spreads with: 1 3 3 1 along every axis, edges repeated.
-
-    [B, W, *P] -> [B, W, *ceil(P/2)]
-    """
-    x = F.pad(x, [k for n in reversed(x.shape[2:]) for k in (1, 1 + n % 2)], mode="replicate")
-    taps = x.new_full((4,), 3 / 8)
-    taps[0] = taps[3] = 1 / 8
-    channels = x.shape[1]
-    if x.dim() == 3:
-        return F.conv1d(x, taps.expand(channels, 1, 4), stride=2, groups=channels)
-    return F.conv2d(x, taps.outer(taps).expand(channels, 1, 4, 4), stride=2, groups=channels)
+    """Channels of each stage, fine to coarse: `width` at first, doubling up to LARGEST times that and no further than the paper's widest,
+    rounded up to whole groups."""
+    stages, widest = len(grids(layout.positions)), max(width, max(CIFAR10))
+    return tuple(math.ceil(min(width * min(2**i, LARGEST), widest) / GROUP) * GROUP for i in range(stages))
 
 
 class Block(nn.Module):
@@ -97,12 +77,12 @@ class ResidualGenerator(nn.Module):
             h = h.contiguous(memory_format=torch.channels_last)
         h = self.stages[0](h)
         for grid, change, stage in zip(self.grids[1:], self.changes, self.stages[1:], strict=True):
-            h = stage(enlarge(change(h), grid))  # the 1x1 before the interpolation: they commute, and it has a quarter of the places
+            h = stage(enlarge(change(h), 2, grid))  # the 1x1 before the interpolation: they commute, and it has a quarter of the places
         found: Tensor = self.output(self.finish(h))
         return found
 
 
-class ResidualDiscriminator(nn.Module):
+class ResidualDiscriminator(Discriminator):
     """x [B, C, *P] and condition [B, K] -> logits [B].  `widths`: channels of each stage, fine to coarse."""
 
     def __init__(self, layout: Layout, widths: Sequence[int], blocks: int = BLOCKS) -> None:
@@ -115,13 +95,12 @@ class ResidualDiscriminator(nn.Module):
         self.basis = nn.Parameter(torch.randn(fine[-1], *coarsest) / math.prod(coarsest) ** 0.5)
         self.logit = Projection(fine[-1], layout.condition)
 
-    def forward(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
+    def features(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
         h = self.stages[0](self.start(self.input(x)))
         for change, stage in zip(self.changes, self.stages[1:], strict=True):
             h = stage(change(shrink(h)))
         h = (h * self.basis.to(h.dtype)).flatten(2).sum(2)  # a depthwise convolution as large as the grid, [B, W]
-        found: Tensor = self.logit(h, condition)
-        return found
+        return h.float()
 
 
 def _stage(width: int, dims: int, blocks: int, stages: int) -> nn.Sequential:
