@@ -1,285 +1,400 @@
-"""The augmentation: each transformation against its closed form, samples apart, and a game that learns the data as they are."""
+"""The augmentation: each transformation against its closed form, and what every policy promises."""
 
 from __future__ import annotations
 
-from contextlib import nullcontext
-from dataclasses import replace
-from pathlib import Path
+import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+import torch.nn.functional as F
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import Tensor, nn
+from torch import Tensor
 
-import gansmith
-import tiny
-from gansmith import config
-from gansmith.augment import plane
-from gansmith.config import Recipe
-from gansmith.engine.distribute import World
-from gansmith.engine.plan import Plan
-from gansmith.engine.players import Players
-from gansmith.engine.steps import Noise, Objective, Rates, discriminator_move, generator_move, logits_of, step
+from gansmith import augment
+from gansmith.augment import POLICIES, Policy, line, places, plane, row, values
+from gansmith.augment.draws import angles, evenly, near, normals
+from gansmith.augment.group import Group
 from gansmith.errors import ConfigError
-from gansmith.layout import Batch, Block, Layout
-from gansmith.losses import LOSSES
-from gansmith.networks.dense import DenseDiscriminator, DenseGenerator
-from gansmith.randomness import stream
+from gansmith.layout import Geometry
 
-shapes = st.tuples(st.integers(1, 4), st.integers(1, 5), st.integers(1, 20), st.integers(1, 20))
+GEOMETRIES: tuple[Geometry, ...] = ("row", "line", "plane")
 seeds = st.integers(0, 2**32)
 strengths = st.floats(0, 1)
+ALL = [policy for by in POLICIES.values() for policy in by.values()]
+every_policy = pytest.mark.parametrize("policy", ALL, ids=lambda policy: f"{policy.name}-{policy.geometry}")
 
 
-def pictures(shape: tuple[int, ...], seed: int) -> tuple[Tensor, Tensor]:
-    """Pictures and the numbers by which they are augmented."""
+def shapes(geometry: Geometry, most: int = 20) -> st.SearchStrategy[tuple[int, ...]]:
+    """Shapes [B, C, *P] of a few small samples."""
+    sides = [st.integers(1, most)] * GEOMETRIES.index(geometry)
+    return st.tuples(st.integers(1, 4), st.integers(1, 5), *sides)
+
+
+def drawn(shape: tuple[int, ...], numbers: int, seed: int = 0, dtype: torch.dtype = torch.float32) -> tuple[Tensor, Tensor]:
+    """Samples and the numbers by which they are augmented."""
     source = torch.Generator().manual_seed(seed)
-    return torch.randn(shape, generator=source), torch.rand(shape[0], plane.NUMBERS, generator=source)
+    return torch.randn(shape, generator=source, dtype=dtype), torch.rand(shape[0], numbers, generator=source, dtype=dtype)
 
 
-# --- each transformation ---------------------------------------------------------------------------------------------------
+def steps(count: int, axes: int = 1) -> Tensor:
+    """Numbers evenly over [0, 1) along each of so many axes.  [count ** axes, axes]"""
+    along = (torch.arange(count, dtype=torch.float64) + 0.5) / count
+    return torch.stack(torch.meshgrid(*[along] * axes, indexing="ij"), -1).reshape(-1, axes)
 
 
-@given(shapes, seeds, st.data())
-def test_a_move_is_a_crop_of_the_mirrored_picture(shape: tuple[int, ...], seed: int, data: st.DataObject) -> None:
-    x, _ = pictures(shape, seed)
-    (b, _, h, w) = shape
-    offsets = [(data.draw(st.integers(-h, h)), data.draw(st.integers(-w, w))) for _ in range(b)]
-    found = plane.move(x, torch.tensor(offsets))
-    for sample, moved, (down, right) in zip(x.numpy(), found.numpy(), offsets, strict=True):
-        wide = np.pad(sample, ((0, 0), (h, h), (w, w)), mode="symmetric")
-        np.testing.assert_array_equal(moved, wide[:, h - down : 2 * h - down, w - right : 2 * w - right])
+def alone(group: Group, move: int, uniform: Tensor) -> Tensor:
+    """Numbers by which no transformation of a group but this one is done."""
+    others = [i for i in range(len(group.moves)) if i != move]
+    uniform = uniform.clone()
+    uniform[:, others] = 1.0
+    return uniform
 
 
-def test_a_move_takes_each_gradient_back_to_where_its_value_came_from() -> None:
-    x = torch.arange(12.0).reshape(1, 1, 3, 4)
-    slopes = torch.autograd.functional.jacobian(lambda x: plane.move(x, torch.tensor([[1, -2]])), x).reshape(12, 12)
-    assert torch.equal(slopes.sort(1).values, torch.cat((torch.zeros(12, 11), torch.ones(12, 1)), 1))  # one 1 in each row: a selection
-    assert torch.equal(slopes @ x.flatten(), plane.move(x, torch.tensor([[1, -2]])).flatten())
+def certain(group: Group, *rest: float) -> Tensor:
+    """One sample's numbers by which all of a group is done, the others being told."""
+    return torch.tensor([[0.0] * len(group.moves) + list(rest)], dtype=torch.float64)
 
 
-@given(st.integers(1, 100), st.integers(1, 100))
-def test_every_whole_place_within_reach_is_as_likely_as_any(h: int, w: int) -> None:
-    reach = [round(side * plane.SHIFT) for side in (h, w)]
-    ways = [2 * r + 1 for r in reach]
-    each = 3
-    for axis, (r, n) in enumerate(zip(reach, ways, strict=True)):
-        uniform = torch.full((n * each, 2), 0.5)
-        uniform[:, axis] = (torch.arange(n * each) + 0.5) / (n * each)
-        found = plane._offsets(uniform, torch.Size((h, w)))
-        assert torch.equal(found[:, axis].unique(return_counts=True)[0], torch.arange(-r, r + 1))
-        assert (found[:, axis].unique(return_counts=True)[1] == each).all()
-        assert (found[:, 1 - axis] == 0).all()
-    ends = plane._offsets(torch.tensor([[0.0, 1 - 2**-24]]), torch.Size((h, w)))
-    assert ends.tolist() == [[-reach[0], reach[1]]]
+# --- draws -----------------------------------------------------------------------------------------------------------------
 
 
-@given(shapes, seeds)
-def test_what_is_cut_out_is_one_rectangle_of_half_the_sides_and_no_more(shape: tuple[int, ...], seed: int) -> None:
-    x, uniform = pictures(shape, seed)
+@given(st.integers(0, 12))
+def test_whole_numbers_are_even_or_nearer_to_none(furthest: int) -> None:
+    values, count = evenly(steps(2 * furthest + 1)[:, 0], furthest).unique(return_counts=True)
+    assert values.tolist() == list(range(-furthest, furthest + 1))
+    assert (count == 1).all()
+    values, count = near(steps(furthest + 1, 2), furthest).unique(return_counts=True)
+    assert values.tolist() == list(range(-furthest, furthest + 1))
+    assert count.tolist() == [furthest + 1 - abs(v) for v in values.tolist()]
+    ends = torch.tensor([[0.0], [1 - 2**-24]])
+    assert evenly(ends[:, 0], furthest).tolist() == [-furthest, furthest]
+    assert near(torch.cat((ends, ends.flip(0)), 1), furthest).tolist() == [-furthest, furthest]
+
+
+def test_normal_numbers_have_the_moments_of_two_independent_normals() -> None:
+    a, b = normals(steps(1000, 2)).unbind(1)
+    for found, wanted in ((a, 0), (b, 0), (a * b, 0), (a**2, 1), (b**2, 1), (a**2 * b**2, 1), (a**4, 3), (b**4, 3)):
+        assert found.mean().item() == pytest.approx(wanted, abs=0.03)
+    assert normals(torch.tensor([[0.0, 0.0], [1 - 2**-24, 0.5]])).isfinite().all()
+    assert angles(torch.tensor([0.0, 0.5, 0.75])).tolist() == pytest.approx([-math.pi, 0.0, math.pi / 2])
+
+
+# --- places ----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("move", "mode"), [(places.move, "symmetric"), (places.move_in_zeros, "constant")], ids=["mirror", "zeros"])
+@given(st.sampled_from(["line", "plane"]).flatmap(shapes), seeds, st.data())
+def test_a_move_is_a_crop_of_the_padded_sample(
+    move: Callable[[Tensor, Tensor], Tensor], mode: Any, shape: tuple[int, ...], seed: int, data: st.DataObject
+) -> None:
+    x, _ = drawn(shape, 0, seed)
+    sides = shape[2:]
+    offsets = [[data.draw(st.integers(-side, side)) for side in sides] for _ in x]
+    found = move(x, torch.tensor(offsets))
+    for sample, moved, offset in zip(x.numpy(), found.numpy(), offsets, strict=True):
+        wide = np.pad(sample, ((0, 0), *((side, side) for side in sides)), mode=mode)
+        crop = tuple(slice(side - step, 2 * side - step) for side, step in zip(sides, offset, strict=True))
+        np.testing.assert_array_equal(moved, wide[:, *crop])
+
+
+@given(st.integers(-100, 100), st.integers(1, 12))
+def test_beyond_its_ends_a_sample_goes_on_as_its_mirror_image(place: int, side: int) -> None:
+    wanted = np.pad(np.arange(side), 100 + side, mode="symmetric")[place + 100 + side]
+    assert places.mirrored(torch.tensor(place), side).item() == wanted
+
+
+@given(st.sampled_from(["line", "plane"]).flatmap(shapes), seeds)
+def test_what_is_cut_out_is_one_stretch_of_half_the_sides_and_no_more(shape: tuple[int, ...], seed: int) -> None:
+    x, uniform = drawn(shape, len(shape) - 1, seed)
     x = (x + 10).requires_grad_()  # nothing is 0 by itself
-    chosen = uniform[:, 2] < 0.8
-    found = plane.cut_out(x, uniform[:, :2], chosen)
+    chosen = uniform[:, -1] < 0.8
+    found = places.cut_out(x, uniform[:, :-1], chosen)
     (slope,) = torch.autograd.grad(found.sum(), x)
     for sample, cut, passed, centre, done in zip(x, found, slope, uniform, chosen, strict=True):
         spans = []
-        for side, at in zip(sample.shape[1:], centre.tolist(), strict=False):
-            start = int(torch.tensor(at) * side) - side // 2 // 2
+        for side, at in zip(sample.shape[1:], centre, strict=False):
+            start = int(at * side) - side // 2 // 2
             spans.append(slice(max(start, 0), max(start + side // 2, 0)))
         wanted = sample.detach().clone()
         if done:
-            wanted[:, spans[0], spans[1]] = 0.0
+            wanted[:, *spans] = 0.0
         assert torch.equal(cut, wanted)
         assert torch.equal(passed, (wanted != 0).float())
 
 
-# --- together --------------------------------------------------------------------------------------------------------------
+@given(st.sampled_from(["line", "plane"]).flatmap(shapes), seeds)
+def test_resampling_at_whole_places_gives_their_very_values(shape: tuple[int, ...], seed: int) -> None:
+    x, uniform = drawn(shape, len(shape) - 2, seed)
+    offset = (uniform * 60).round() - 30
+    at = [place - (step - (side - 1) / 2).view(-1, *[1] * (x.ndim - 2)) for place, step, side in _along(x, offset)]
+    whole = [place.round().long() for place in at]
+    wanted = places.take(x, [places.mirrored(place, side) for place, side in zip(whole, x.shape[2:], strict=True)])
+    assert torch.equal(places.resample(x, at), wanted)
 
 
-@given(shapes, seeds)
-def test_no_strength_changes_no_bit(shape: tuple[int, ...], seed: int) -> None:
-    x, uniform = pictures(shape, seed)
-    uniform[0] = 0.0
-    assert torch.equal(plane.augment(x, uniform, 0.0), x)
+def _along(x: Tensor, offset: Tensor) -> Any:
+    return zip(places.centred(x), offset.unbind(1), x.shape[2:], strict=True)
 
 
-@given(shapes, seeds, strengths)
-def test_samples_are_apart_and_the_same_numbers_do_the_same(shape: tuple[int, ...], seed: int, strength: float) -> None:
-    x, uniform = pictures(shape, seed)
-    found = plane.augment(x, uniform, strength)
-    assert found.shape == x.shape
-    alone = [plane.augment(x[i : i + 1], uniform[i : i + 1], strength) for i in range(len(x))]
-    assert torch.equal(torch.cat(alone), found)
-    assert torch.equal(plane.augment(x, uniform, strength), found)
+def test_resampling_between_places_is_that_of_torch() -> None:
+    x, _ = drawn((5, 3, 6, 9), 0, dtype=torch.float64)
+    down, right = (torch.rand(2, 5, 6, 9, dtype=torch.float64, generator=torch.Generator().manual_seed(1)) - 0.2) * 14
+    grid = torch.stack(((2 * right + 1) / 9 - 1, (2 * down + 1) / 6 - 1), -1)
+    wanted = F.grid_sample(x, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
+    torch.testing.assert_close(places.resample(x, (down, right)), wanted)
 
 
-def test_each_transformation_is_done_to_its_share_of_the_samples() -> None:
-    x, uniform = pictures((2000, 1, 16, 16), 0)
-    x = x + 10
-    changed = (plane.augment(x, uniform, 0.3) != x).flatten(1).any(1).float().mean()
-    assert changed == pytest.approx(1 - 0.7**2, abs=0.05)  # a move by nothing is one in 25
-    holes = (plane.augment(x, uniform, 0.3) == 0).flatten(1).any(1).float().mean()
-    assert holes == pytest.approx(0.3, abs=0.04)
-    assert (plane.augment(x, uniform, 1.0) == 0).flatten(1).any(1).all()
+# --- planes ----------------------------------------------------------------------------------------------------------------
 
 
-def test_gradients_are_those_of_finite_differences() -> None:
-    x, uniform = pictures((3, 3, 6, 5), 1)
-    x = x.double().requires_grad_()
+def test_mirror_exchanges_left_and_right() -> None:
+    x, _ = drawn((1, 2, 3, 4), 0)
+    assert torch.equal(plane.mirror(x, certain(plane.MIRROR, 0.2), 1.0), x.flip(3))
+    assert torch.equal(plane.mirror(x, certain(plane.MIRROR, 0.7), 1.0), x)
+
+
+@pytest.mark.parametrize("side", [7, 8])
+@pytest.mark.parametrize("quarters", range(4))
+def test_blitting_turns_by_quarters_and_then_moves(side: int, quarters: int) -> None:
+    x, _ = drawn((1, 2, side, side), 0)
+    turned = torch.rot90(x, -quarters, (2, 3))  # clockwise as seen
+    wanted = places.move(turned, torch.tensor([[1, -1]]))
+    assert torch.equal(plane.blit(x, certain(plane.BLIT, (quarters + 0.5) / 4, 0.99, 0.01), 1.0), wanted)
+
+
+def test_a_half_turn_keeps_what_is_not_square() -> None:
+    x, _ = drawn((1, 2, 3, 8), 0)
+    assert torch.equal(plane.blit(x, certain(plane.BLIT, 0.6, 0.5, 0.5), 1.0), x.flip(2, 3))
+
+
+@given(seeds)
+def test_the_geometric_group_is_one_affine_map(seed: int) -> None:
+    x, uniform = drawn((1, 2, 7, 10), plane.GEOMETRIC.numbers, seed, torch.float64)
+    uniform[:, :5] = 0.0
+    (larger, taller), slide = (2 ** (0.2 * normals(uniform[:, 5:7])[0])).tolist(), normals(uniform[:, 9:11])[0] / 8
+    first, second = angles(uniform[0, 7:9]).tolist()
+
+    def turn(angle: float) -> np.ndarray:
+        """Clockwise as seen, of (down, right) about the middle."""
+        return np.array([[math.cos(angle), math.sin(angle)], [-math.sin(angle), math.cos(angle)]])
+
+    forward = turn(second) @ np.diag([taller, 1 / taller]) @ turn(first) * larger
+    down, right = np.mgrid[:7, :10] - np.array([3.0, 4.5]).reshape(2, 1, 1)
+    moved = np.stack((down - 7 * slide[0].item(), right - 10 * slide[1].item())).reshape(2, -1)
+    source = (np.linalg.inv(forward) @ moved).reshape(2, 7, 10) + np.array([3.0, 4.5]).reshape(2, 1, 1)
+    wanted = places.resample(x, [torch.from_numpy(place).unsqueeze(0) for place in source])
+    torch.testing.assert_close(plane.geometric(x, uniform, 1.0), wanted)
+
+
+def test_a_turn_and_a_second_one_are_together_as_likely_as_the_strength() -> None:
+    uniform = torch.ones(40_000, plane.GEOMETRIC.numbers)
+    uniform[:, 3:] = torch.rand(40_000, plane.GEOMETRIC.numbers - 3, generator=torch.Generator().manual_seed(0))
+    x, _ = drawn((1, 1, 2, 2), 0)
+    changed = (plane.geometric(x.expand(40_000, 1, 2, 2), uniform, 0.6) != x).flatten(1).any(1)
+    assert changed.float().mean().item() == pytest.approx(0.6, abs=0.01)
+
+
+# --- values ----------------------------------------------------------------------------------------------------------------
+
+
+@given(st.sampled_from(GEOMETRIES).flatmap(lambda g: shapes(g, 6)), seeds)
+def test_the_colour_of_diffaugment_is_as_published(shape: tuple[int, ...], seed: int) -> None:
+    x, uniform = drawn(shape, 4, seed, torch.float64)
+    uniform[:, 0] = 0.0
+    for sample, found, (_, brightness, saturation, contrast) in zip(
+        x.numpy(), values.diffaugment_colour(x, uniform, 1.0).numpy(), uniform.tolist(), strict=True
+    ):
+        bright = sample + (brightness - 0.5)
+        mean = bright.mean(0, keepdims=True)
+        saturated = (bright - mean) * (saturation * 2) + mean
+        wanted = (saturated - saturated.mean()) * (contrast + 0.5) + saturated.mean()
+        np.testing.assert_allclose(found, wanted, atol=1e-12)
+
+
+@given(seeds, st.booleans())
+def test_the_colours_of_ada_are_the_product_of_the_papers_matrices(seed: int, flipped: bool) -> None:
+    x, uniform = drawn((1, 3, 2, 3), values.ADA_COLOUR.numbers, seed, torch.float64)
+    uniform[:, :5], uniform[:, 7] = 0.0, 0.2 if flipped else 0.7
+    brightness, contrast = normals(uniform[:, 5:7])[0].tolist()
+    theta, saturation = angles(uniform[0, 8]).item(), normals(uniform[:, 9:11])[0, 0].item()
+    v = np.full(3, 3**-0.5)
+    grey, cross = np.outer(v, v), np.array([[0, -v[2], v[1]], [v[2], 0, -v[0]], [-v[1], v[0], 0]])
+
+    def linear(m: np.ndarray) -> np.ndarray:
+        return np.block([[m, np.zeros((3, 1))], [np.zeros((1, 3)), np.ones((1, 1))]])
+
+    shift = np.eye(4)
+    shift[:3, 3] = 0.2 * brightness
+    chain = [
+        shift,
+        linear(np.eye(3) * 2 ** (0.5 * contrast)),
+        linear(np.eye(3) - 2 * grey * flipped),
+        linear(math.cos(theta) * np.eye(3) + math.sin(theta) * cross + (1 - math.cos(theta)) * grey),
+        linear(grey + (np.eye(3) - grey) * 2**saturation),
+    ]
+    whole = np.linalg.multi_dot(chain[::-1])
+    pixels = np.concatenate((x.numpy().reshape(3, -1), np.ones((1, 6))))
+    found = values.ada_colour(x, uniform, 1.0).numpy().reshape(3, -1)
+    np.testing.assert_allclose(found, (whole @ pixels)[:3], atol=1e-10)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 4])
+def test_channels_that_are_no_colours_have_brightness_and_contrast(channels: int) -> None:
+    x, uniform = drawn((20, channels, 3, 3), values.ADA_COLOUR.numbers, dtype=torch.float64)
+    uniform[:, :5] = 0.0
+    brightness, contrast = normals(uniform[:, 5:7]).unbind(1)
+    sign = torch.where(uniform[:, 7] < 0.5, -1.0, 1.0) if channels == 1 else torch.ones(20)  # the luma of a grey picture is the picture
+    offset, factor = (part.view(-1, 1, 1, 1) for part in (0.2 * brightness, sign * 2 ** (0.5 * contrast)))
+    torch.testing.assert_close(values.ada_colour(x, uniform, 1.0), factor * (x + offset))
+    both = torch.cat((uniform[:, :2], uniform[:, 5:7]), 1)
+    torch.testing.assert_close(values.levels(x, both, 1.0), factor.abs() * (x + offset))
+
+
+# --- lines and rows --------------------------------------------------------------------------------------------------------
+
+
+@given(st.integers(1, 30), seeds)
+def test_a_line_is_stretched_about_its_middle_and_slides(length: int, seed: int) -> None:
+    x, uniform = drawn((1, 1, length), line.GEOMETRIC.numbers, seed, torch.float64)
     uniform[:, :2] = 0.0
-    assert torch.autograd.gradcheck(lambda x: plane.augment(x, uniform.double(), 0.5), x)
+    stretch, slide = normals(uniform[:, 2:4])[0].tolist()
+    middle = (length - 1) / 2
+    source = (np.arange(length) - middle - slide * length / 8) / 2 ** (0.2 * stretch) + middle
+    wide = np.pad(x[0, 0].numpy(), 10 * length, mode="symmetric")
+    wanted = np.interp(source, np.arange(len(wide)) - 10 * length, wide)
+    np.testing.assert_allclose(line.geometric(x, uniform, 1.0)[0, 0].numpy(), wanted, atol=1e-9)
 
 
-# --- in the game -----------------------------------------------------------------------------------------------------------
-
-LAYOUT, LATENT, GAMMA, STRENGTH = Layout((Block("pixels", 2, "bounded"),), (8, 8)), 4, 0.7, 0.8
-
-
-def players_() -> Players:
-    torch.manual_seed(0)
-    return Players(DenseGenerator(LAYOUT, LATENT, (16,)), DenseDiscriminator(LAYOUT, (16,)))
+def test_a_line_is_reversed_and_turned_upside_down() -> None:
+    x, _ = drawn((1, 2, 5), 0)
+    cases: dict[tuple[float, float], Tensor] = {(0.2, 0.7): x.flip(2), (0.7, 0.2): -x, (0.2, 0.2): -x.flip(2), (0.7, 0.7): x}
+    for (back, down), wanted in cases.items():
+        assert torch.equal(line.reflect(x, certain(line.REFLECTED, back, down), 1.0), wanted)
 
 
-def noise_(size: int) -> Noise:
-    source = torch.Generator().manual_seed(2)
-    latents = torch.randn(2, size, LATENT, generator=source)
-    directions = torch.randn(2 * size, *LAYOUT.shape, generator=source)
-    return Noise(latents[0], latents[1], directions, torch.rand(4 * size, plane.NUMBERS, generator=source))
+@given(st.integers(1, 40))
+def test_half_of_a_rows_columns_are_cut_out_each_as_often_as_any(columns: int) -> None:
+    uniform = torch.cat((torch.zeros(columns, 1), steps(columns).float()), 1)
+    gone = row.cut_out(torch.ones(columns, columns), uniform, 1.0) == 0
+    assert (gone.sum(0) == columns // 2).all()
+    assert (gone.sum(1) == columns // 2).all()
+    if columns > 1:
+        assert ((gone & ~gone.roll(1, 1)).sum(1) == 1).all()  # one run, counted round
 
 
-def objective_(exact: bool = True) -> Objective:
-    return Objective(LOSSES["relativistic"], exact, 0.5, 0.0, nullcontext)
+def test_a_row_is_scaled_turned_in_one_plane_and_shifted_along_one_column() -> None:
+    x, uniform = drawn((1, 4), row.AFFINE.numbers, dtype=torch.float64)
+    power, step = normals(uniform[:, 3:5])[0].tolist()
+    angle = angles(uniform[0, 5]).item()
+    uniform[:, :3], uniform[:, 6], uniform[:, 7] = 0.0, 0.9, 0.4  # columns 3 and 0, and 1
+    a, b, c, d = (x[0] * 2 ** (0.2 * power)).tolist()
+    wanted = [math.sin(angle) * d + math.cos(angle) * a, b + 0.2 * step, c, math.cos(angle) * d - math.sin(angle) * a]
+    assert row.affine(x, uniform, 1.0)[0].tolist() == pytest.approx(wanted)
 
 
-def test_both_players_see_both_kinds_of_sample_augmented_and_the_penalty_is_taken_there() -> None:
-    players, noise, goal = players_(), noise_(6), objective_()
-    real = torch.rand(6, *LAYOUT.shape, generator=torch.Generator().manual_seed(1)) * 2 - 1
-    g, d = players.generator.network, players.discriminator.network
-    assert noise.chances is not None
-    numbers = noise.chances.chunk(4)  # real, fake for the discriminator; real, fake for the generator
-    shown = [plane.augment(x, u, STRENGTH) for x, u in zip((real, g(noise.discriminator), real, g(noise.generator)), numbers, strict=True)]
-
-    points = [shown[0].requires_grad_(), shown[1].detach().requires_grad_()]
-    logits = [logits_of(d, x, None) for x in points]
-    slopes = [torch.autograd.grad(y.sum(), x, create_graph=True)[0] for x, y in zip(points, logits, strict=True)]
-    penalty = sum(slope.square().sum() / 6 for slope in slopes)
-    loss, record = discriminator_move(players, Batch(real), noise, goal, GAMMA, STRENGTH)
-    torch.testing.assert_close(loss, nn.functional.softplus(logits[1] - logits[0]).mean() + GAMMA / 2 * penalty)
-    torch.testing.assert_close(record["r1"] + record["r2"], penalty)
-
-    wanted = nn.functional.softplus(logits_of(d, shown[2], None) - logits_of(d, shown[3], None)).mean()
-    loss, _ = generator_move(players, Batch(real), noise, goal, STRENGTH)
-    torch.testing.assert_close(loss, wanted)
-    slope = torch.autograd.grad(wanted, players.generator.parameters)
-    players.generator.minimise(loss)
-    torch.testing.assert_close([p.grad for p in players.generator.parameters], list(slope))
+def test_a_single_column_is_scaled_and_shifted_but_not_turned() -> None:
+    x, uniform = drawn((9, 1), row.AFFINE.numbers)
+    uniform = alone(row.AFFINE, 1, uniform)
+    assert torch.equal(row.affine(x, uniform, 1.0), x)
 
 
-@pytest.mark.parametrize("exact", [True, False], ids=["exact", "finite"])
-def test_the_mean_of_two_halves_gradients_is_that_of_the_whole_batch(exact: bool) -> None:
-    players, noise, goal = players_(), noise_(64), objective_(exact)
-    real = torch.rand(64, *LAYOUT.shape, generator=torch.Generator().manual_seed(1)) * 2 - 1
-    assert noise.directions is not None
-    assert noise.chances is not None
-
-    def gradients(x: Tensor, noise: Noise) -> Tensor:
-        players.discriminator.minimise(discriminator_move(players, Batch(x), noise, goal, GAMMA, STRENGTH)[0])
-        players.generator.minimise(generator_move(players, Batch(x), noise, goal, STRENGTH)[0])
-        return torch.cat((players.discriminator.gradient, players.generator.gradient))
-
-    halves = []
-    for rank in (0, 1):
-        w = World(rank, 2)
-        parts = w.part(noise.discriminator), w.part(noise.generator), w.part(noise.directions, 2), w.part(noise.chances, 4)
-        halves.append(gradients(w.part(real), Noise(*parts)))
-    torch.testing.assert_close((halves[0] + halves[1]) / 2, gradients(real, noise), rtol=1e-4, atol=1e-6)
+# --- what every policy promises ---------------------------------------------------------------------------------------------
 
 
-def plan(strength: float) -> Plan:
-    chosen = {
-        "run.batch": 8, "run.samples": 80, "run.tick": 1, "network.latent": LATENT, "optimiser.lr_generator": 1, "optimiser.lr_end": 1,
-        "optimiser.lr_discriminator": 1, "penalty.gamma": 1, "penalty.gamma_end": 1, "average.halflife": 1, "augment.strength": strength,
-        "augment.rise": 40,
-    }  # fmt: skip
-    return Plan.of(config.merge(Recipe(), chosen), LAYOUT)
+@every_policy
+@settings(max_examples=30)
+@given(st.data(), seeds)
+def test_no_strength_changes_no_bit(policy: Policy, data: st.DataObject, seed: int) -> None:
+    x, uniform = drawn(data.draw(shapes(policy.geometry)), policy.numbers, seed)
+    x[0, 0], uniform[0] = -0.0, 0.0
+    assert torch.equal(policy(x, uniform, 0.0).view(torch.int32), x.view(torch.int32))
 
 
-def test_what_is_drawn_is_decided_by_the_step_and_shared_out_over_the_processes() -> None:
-    none, some = plan(0.0).noise(4, World()), plan(0.5).noise(4, World())
-    assert none.chances is None
-    assert torch.equal(none.discriminator, some.discriminator)  # a game with augmentation draws the latents of one without
-    assert some.chances is not None
-    assert some.chances.shape == (32, plane.NUMBERS)
-    assert len(some.chances.unique()) > 0.99 * some.chances.numel()  # every sample has numbers of its own
-    again, later = plan(0.5).noise(4, World()).chances, plan(0.5).noise(5, World()).chances
-    assert again is not None
-    assert later is not None
-    assert torch.equal(again, some.chances)
-    assert not torch.equal(later, some.chances)
-    parts = [plan(0.5).noise(4, World(rank, 2)).chances for rank in (0, 1)]
-    joined = [torch.cat(both) for both in zip(*(p.chunk(4) for p in parts if p is not None), strict=True)]
-    assert torch.equal(torch.cat(joined), some.chances)
+@every_policy
+@settings(max_examples=30)
+@given(st.data(), seeds, strengths)
+def test_samples_are_apart_and_the_same_numbers_do_the_same(policy: Policy, data: st.DataObject, seed: int, strength: float) -> None:
+    x, uniform = drawn(data.draw(shapes(policy.geometry)), policy.numbers, seed)
+    found = policy(x, uniform, strength)
+    assert found.shape == x.shape
+    assert found.dtype == x.dtype
+    assert found.isfinite().all()
+    assert torch.equal(policy(x, uniform, strength), found)
+    others, more = drawn(tuple(x.shape), policy.numbers, seed + 1)
+    others[0], more[0] = x[0], uniform[0]
+    assert torch.equal(policy(others, more, strength)[0], found[0])
 
 
-def test_the_strength_rises_with_the_samples_seen() -> None:
-    assert [plan(0.6).rates(number, number / 10).strength for number in (0, 1, 3, 5, 9)] == pytest.approx([0.0, 0.12, 0.36, 0.6, 0.6])
-    assert replace(plan(0.6), rise=0).rates(0, 0.0).strength == 0.6
+@every_policy
+def test_a_strength_on_the_device_is_one_like_another(policy: Policy) -> None:
+    x, uniform = drawn((8, 3, *(9, 8)[: GEOMETRIES.index(policy.geometry)]), policy.numbers)
+    torch.testing.assert_close(policy(x, uniform, torch.tensor(0.6)), policy(x, uniform, 0.6))
 
 
-SETTINGS: dict[str, Any] = {"augment.strength": 0.6, "augment.rise": tiny.STEPS * tiny.BATCH // 2}
+@every_policy
+@pytest.mark.parametrize("channels", [1, 3])
+def test_slopes_and_their_slopes_are_those_of_finite_differences(policy: Policy, channels: int) -> None:
+    """The second ones, for a gradient penalty is taken at augmented samples."""
+    x, uniform = drawn((3, channels, *(4, 3)[: GEOMETRIES.index(policy.geometry)]), policy.numbers, 1, torch.float64)
+    x.requires_grad_()
+    assert torch.autograd.gradcheck(lambda x: policy(x, uniform, 0.9), x, fast_mode=True)
+    assert torch.autograd.gradgradcheck(lambda x: policy(x, uniform, 0.9).square(), x, fast_mode=True)
 
 
-def test_a_run_with_augmentation_is_another_run_and_resumes_to_the_bit(tmp_path: Path) -> None:
-    with pytest.raises(tiny.Crash):
-        tiny.train(tmp_path / "cut", SETTINGS, audience=tiny.Watching(2 * tiny.TICK))
-    (cut,) = (tmp_path / "cut").iterdir()
-    gansmith.train(resume=cut)
-    whole = tiny.train(tmp_path / "whole", SETTINGS)
-    tiny.assert_same_end(cut, whole.path)
-    without = tiny.train(tmp_path / "without")
-    assert without.recipe.augment.strength == 0.0  # digits are too small for it to be chosen
-    assert not torch.equal(tiny.newest(whole.path)["average"], tiny.newest(without.path)["average"])
+@every_policy
+def test_nothing_is_rounded_under_autocast_or_drawn_from_the_global_state(policy: Policy) -> None:
+    x, uniform = drawn((4, 3, *(9, 8)[: GEOMETRIES.index(policy.geometry)]), policy.numbers)
+    before = torch.get_rng_state()
+    wanted = policy(x, uniform, 0.8)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(policy(x, uniform, 0.8), wanted)
+    assert torch.equal(torch.get_rng_state(), before)
 
 
-def test_only_planes_are_augmented(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"augment\.strength works on pictures; this data is a row"):
-        tiny.train(tmp_path, {"data.source": "toy:ring", **SETTINGS})
-    assert not list(tmp_path.iterdir())
+@every_policy
+def test_all_stays_on_the_device_of_the_samples(policy: Policy) -> None:
+    """On the meta device an operation that mixes devices, or looks at a value, raises."""
+    x = torch.empty(4, 3, *(9, 8)[: GEOMETRIES.index(policy.geometry)], device="meta")
+    found = policy(x, torch.empty(4, policy.numbers, device="meta"), torch.empty((), device="meta"))
+    assert found.shape == x.shape
+    assert found.device.type == "meta"
 
 
-def test_what_was_done_to_the_samples_does_not_show_in_what_is_generated() -> None:
-    """Pictures of one bright level each, with holes in most of what either player sees, are learned without holes; where the generated
-    are shown as they are, the holes are learned too."""
-    layout, size = Layout((Block("pixels", 1, "bounded", 0.7, 0.2),), (8, 8)), 32
-    goal = Objective(LOSSES["relativistic"], True, 0.05, 1e-3, nullcontext)
-    rates = Rates(gamma=0.1, lr_generator=3e-3, lr_discriminator=3e-3, beta1=0.0, beta2=0.9, ema_beta=0.98, strength=STRENGTH)
-
-    def holes(fair: bool) -> float:
-        """Share of generated pictures with a place half as bright as any of the real ones."""
-        torch.manual_seed(0)
-        players = Players(DenseGenerator(layout, 8, (32, 32)), DenseDiscriminator(layout, (32, 32)))
-        for number in range(200):
-            source = stream(0, "leak", number)
-            level = 0.5 + 0.4 * torch.rand(size, 1, 1, 1, generator=source)
-            chances = torch.rand(4 * size, plane.NUMBERS, generator=source)
-            if not fair:
-                chances[size : 2 * size, :2] = chances[3 * size :, :2] = 1.0
-            latents = torch.randn(2, size, 8, generator=source)
-            step(players, Batch(level.expand(size, 1, 8, 8)), Noise(latents[0], latents[1], None, chances), goal, rates, World().average)
-        with players.averaged() as network, torch.no_grad():
-            drawn = network(torch.randn(500, 8, generator=stream(0, "drawn")))
-        return float((drawn.flatten(1).min(1).values < 0.25).float().mean())
-
-    assert holes(fair=True) < 0.15
-    assert holes(fair=False) > 0.4
+@every_policy
+def test_each_transformation_is_done_to_its_share_of_the_samples(policy: Policy) -> None:
+    strength, count = 0.3, 1500
+    for group in policy.groups:
+        for move, name in enumerate(group.moves):
+            x, uniform = drawn((count, 3, *(8, 8)[: GEOMETRIES.index(policy.geometry)]), group.numbers)
+            changed = (group.apply(x, alone(group, move, uniform), strength) != x).flatten(1).any(1)
+            chosen = uniform[:, move] < strength
+            assert not (changed & ~chosen).any(), name
+            assert changed.sum() > 0.4 * chosen.sum(), name  # half of all mirrors and sign flips leave a sample as it is
 
 
-def test_the_numbers_of_a_move_need_a_strength() -> None:
-    """A strength of 0 with numbers, and no numbers, are the same game."""
-    players, noise, real = players_(), noise_(6), torch.rand(6, *LAYOUT.shape)
-    one = discriminator_move(players, Batch(real), noise, objective_(), GAMMA, 0.0)[0]
-    two = discriminator_move(players, Batch(real), replace(noise, chances=None), objective_(), GAMMA)[0]
-    assert torch.equal(one, two)
+def test_each_group_has_a_chance_for_each_of_its_transformations() -> None:
+    for policy in ALL:
+        for group in policy.groups:
+            assert len(group.moves) == len(set(group.moves)) < group.numbers
+        assert policy.numbers == sum(group.numbers for group in policy.groups)
+
+
+def test_few_moves_a_plane_and_cuts_it_out() -> None:
+    """The very numbers of the first release, so that its runs can be had again."""
+    x, uniform = drawn((200, 2, 16, 20), 6)
+    offset = torch.stack(((uniform[:, 2] * 5).long() - 2, (uniform[:, 3] * 5).long() - 2), 1)
+    moved = torch.where((uniform[:, 0] < 0.7).view(-1, 1, 1, 1), places.move(x, offset), x)
+    wanted = places.cut_out(moved, uniform[:, 4:], uniform[:, 1] < 0.7)
+    assert torch.equal(augment.policy("few", "plane")(x, uniform, 0.7), wanted)
+
+
+def test_a_policy_is_found_by_name_and_geometry_or_refused_with_a_way_out() -> None:
+    assert augment.policy("ada", "line") is POLICIES["ada"]["line"]
+    with pytest.raises(ConfigError, match="there is no augmentation 'diffaugmnt'; did you mean 'diffaugment'"):
+        augment.policy("diffaugmnt", "plane")
+    with pytest.raises(ConfigError, match=r"diffaugment is made for a plane; this data is a row\. Use few or ada or consistency"):
+        augment.policy("diffaugment", "row")
