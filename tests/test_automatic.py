@@ -11,6 +11,7 @@ from gansmith.config import Recipe
 from gansmith.engine.probe import Trial, Way
 from gansmith.errors import ConfigError
 from gansmith.layout import Block, Layout
+from gansmith.penalties import PENALTIES
 from gansmith.recipes.automatic import FEWEST_TICKS, MINUTES, TICK_SECONDS, Situation, resolve_game, resolve_length
 
 layouts = st.builds(
@@ -40,13 +41,14 @@ def whole(recipe: Recipe, situation: Situation, trial: Trial, speed: float) -> R
 @given(situations, trials, speeds)
 def test_nothing_is_left_open_but_the_bound_that_was_not_chosen(situation: Situation, trial: Trial, speed: float) -> None:
     resolved = config.flat(whole(Recipe(), situation, trial, speed))
-    may_be_open = {"run.minutes"} | {name for name in resolved if name.startswith("data.")}
+    may_be_open = {"run.minutes", "penalty.clip"} | {name for name in resolved if name.startswith("data.")}
     assert [name for name, value in resolved.items() if value is None and name not in may_be_open] == []
 
 
 GIVEN = {
-    "network.name": "light", "network.width": 24, "network.latent": 7, "penalty.gamma": 0.3, "penalty.gamma_end": 0.1,
-    "augment.strength": 0.0, "augment.rise": 5, "optimiser.lr_generator": 1e-4, "optimiser.lr_discriminator": 3e-4, "optimiser.lr_end": 0.5,
+    "network.name": "light", "network.width": 24, "network.latent": 7, "network.conditioning": "auxiliary",
+    "penalty.gamma": 0.3, "penalty.gamma_end": 0.1, "augment.strength": 0.0, "augment.rise": 5,
+    "optimiser.lr_generator": 1e-4, "optimiser.lr_discriminator": 3e-4, "optimiser.lr_end": 0.5,
     "average.halflife": 99, "run.batch": 12, "run.samples": 5_000, "run.tick": 3,
     "machine.precision": "bf16", "machine.threads": 2, "machine.workers": 2, "penalty.form": "finite",
 }  # fmt: skip
@@ -91,14 +93,17 @@ def test_a_batch_is_never_most_of_the_data(situation: Situation) -> None:
     assert batch & (batch - 1) == 0
 
 
-@given(situations, trials, speeds)
-def test_a_run_without_a_bound_ends_in_its_minutes_and_shows_itself_often_enough(situation: Situation, trial: Trial, speed: float) -> None:
-    run = whole(Recipe(), situation, trial, speed).run
+@given(situations, trials, speeds, st.integers(1, 5))
+def test_a_run_without_a_bound_ends_in_its_minutes_and_shows_itself_often_enough(
+    situation: Situation, trial: Trial, speed: float, moves: int
+) -> None:
+    run = whole(config.merge(Recipe(), {"game.critics": moves}), situation, trial, speed).run
     assert run.samples is not None
     assert run.batch is not None
     assert run.tick is not None
     assert 1 <= run.samples <= max(1.0, 1.05 * MINUTES * 60 * speed)  # rounded to two digits
-    assert run.tick == 1 or run.tick * run.batch <= min(TICK_SECONDS * speed, run.samples / FEWEST_TICKS)
+    taken = moves * run.batch  # samples of a step
+    assert run.tick == 1 or run.tick * taken <= min(TICK_SECONDS * speed, run.samples / FEWEST_TICKS)
 
 
 @given(situations, trials, speeds, st.floats(0.01, 1000))
@@ -114,7 +119,7 @@ def test_a_run_bounded_by_minutes_is_given_no_other_bound(situation: Situation, 
     ("layout", "device", "name", "width", "batch"),
     [
         (picture(1, 8, 8), "cpu", "dense", 256, 128),
-        (Layout((Block("x", 2, "real"),)), "cuda", "dense", 256, 128),
+        (Layout((Block("x", 2, "real"),)), "cuda", "dense", 128, 128),
         (picture(1, 28, 28), "cpu", "light", 16, 64),
         (picture(3, 32, 32), "cpu", "light", 32, 32),
         (picture(3, 64, 64), "cpu", "light", 32, 32),
@@ -133,6 +138,37 @@ def test_the_penalty_follows_the_variance_and_nothing_else() -> None:
         for variance in (50.0, 500.0)
     ]
     assert weights == pytest.approx([0.5, 5.0, 0.5, 5.0])
+
+
+@pytest.mark.parametrize(
+    ("settings", "gamma"),
+    [
+        ({}, 0.5),
+        ({"penalty.name": "r1"}, 0.5),
+        ({"penalty.name": "r2", "penalty.every": 16}, 0.5),
+        ({"game.pack": 4}, 2.0),  # four samples vary four times as much as one
+        ({"penalty.name": "wgan-gp"}, 10.0),
+        ({"penalty.name": "lp"}, 10.0),
+        ({"penalty.name": "dragan", "game.pack": 4}, 10.0),
+        ({"penalty.clip": 0.01}, 0.0),
+        ({"penalty.clip": 0.01, "penalty.name": "wgan-gp"}, 0.0),
+        ({"penalty.clip": 0.01, "penalty.gamma": 3.0}, 3.0),
+    ],
+)
+def test_the_weight_is_that_of_the_penalty_and_none_beside_clipped_weights(settings: dict[str, object], gamma: float) -> None:
+    recipe = config.merge(Recipe(), settings)
+    for variance in (50.0, 500.0):
+        penalty = resolve_game(recipe, Situation(picture(1, 28, 28), 60_000, variance, "cpu")).penalty
+        follows = "penalty.gamma" not in settings and penalty.clip is None and PENALTIES[penalty.name].cheap
+        assert penalty.gamma == penalty.gamma_end == pytest.approx(gamma * (variance / 50.0 if follows else 1.0))
+
+
+def test_a_batch_that_cannot_be_packed_is_refused_before_anything_is_tried() -> None:
+    situation = Situation(picture(1, 28, 28), 60_000, 50.0, "cpu")
+    for settings, pack in (({"game.pack": 3}, 3), ({"game.pack": 8, "run.batch": 20}, 8)):
+        with pytest.raises(ConfigError, match=f"cannot be divided into packs of {pack}. Set run.batch"):
+            resolve_game(config.merge(Recipe(), settings), situation)
+    assert resolve_game(config.merge(Recipe(), {"game.pack": 3, "run.batch": 21}), situation).run.batch == 21
 
 
 @pytest.mark.parametrize(
@@ -157,13 +193,8 @@ def test_few_pictures_are_augmented_unless_they_are_tiny(layout: Layout, samples
 
 
 @given(situations, st.floats(0, 1))
-def test_an_augmentation_that_was_asked_for_stays_or_is_refused(situation: Situation, strength: float) -> None:
-    asked = config.merge(Recipe(), {"augment.strength": strength})
-    if strength and situation.layout.geometry != "plane":
-        with pytest.raises(ConfigError, match="works on pictures"):
-            resolve_game(asked, situation)
-    else:
-        assert resolve_game(asked, situation).augment.strength == strength
+def test_an_augmentation_that_was_asked_for_stays(situation: Situation, strength: float) -> None:
+    assert resolve_game(config.merge(Recipe(), {"augment.strength": strength}), situation).augment.strength == strength
 
 
 def test_values_that_need_more_digits_are_not_computed_in_bf16() -> None:

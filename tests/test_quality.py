@@ -17,7 +17,7 @@ import gansmith
 from gansmith.engine import quality
 from gansmith.engine.quality import BETTER, LOST, PATIENCE, Look, best_of, lost
 from gansmith.errors import RunError
-from gansmith.metrics.gauge import Gauge
+from gansmith.metrics.gauge import CHANCE, Gauge, Neighbourhood, gauge
 from gansmith.runs import RunFolder, read_tensors
 from gansmith.verbs import train as verb
 from tiny import STEPS, TICK, Watching, train
@@ -59,6 +59,34 @@ def test_a_single_repeated_value_is_no_trouble() -> None:
     assert Gauge(torch.ones(10, 1, 4, 4))(torch.ones(10, 1, 4, 4)) == 0.0
 
 
+def ring(count: int, width: float, modes: int = 8, seed: int = 0) -> Tensor:
+    """Points [count, 2] in normal clusters of a width, on a circle of radius 1."""
+    source = torch.Generator().manual_seed(seed)
+    angle = torch.arange(count) % modes * (2 * torch.pi / 8)
+    return torch.stack((angle.cos(), angle.sin()), 1) + width * torch.randn(count, 2, generator=source)
+
+
+def test_few_numbers_are_told_by_their_neighbours() -> None:
+    assert isinstance(gauge(ring(100, 0.01)), Neighbourhood)
+    assert isinstance(gauge(real((2, 40))), Gauge)
+    near = gauge(ring(1000, 0.01))
+    fresh = near(ring(1000, 0.01, seed=1))
+    assert CHANCE <= fresh < 1.5 * CHANCE
+    wider, lost = near(ring(1000, 0.03, seed=1)), near(ring(1000, 0.01, modes=7, seed=1))
+    assert 2 * fresh < wider < near(torch.randn(1000, 2))
+    assert 2 * fresh < lost
+    moments = Gauge(ring(1000, 0.01))  # why: to these the wider clusters are as good as the right ones
+    assert moments(ring(1000, 0.03, seed=1)) < 0.01
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1e3])
+def test_neighbours_know_no_units_and_mind_no_repetition(scale: float) -> None:
+    x, y = ring(200, 0.1), ring(100, 0.3, seed=1)
+    assert gauge(scale * x)(scale * y) == pytest.approx(gauge(x)(y), rel=1e-4)
+    assert gauge(torch.ones(10, 2))(torch.ones(10, 2)) == CHANCE
+    assert gauge(x)(2.0 * x.repeat(2, 1)) < torch.inf
+
+
 looks = st.lists(st.floats(1e-3, 10), min_size=1, max_size=30).map(
     lambda found: [Look(10 * i, i / len(found), distance) for i, distance in enumerate(found)]
 )
@@ -90,7 +118,7 @@ class Told(Gauge):
 
 def told(monkeypatch: pytest.MonkeyPatch, *distances: float) -> None:
     monkeypatch.setattr(Told, "distances", itertools.chain(distances, itertools.repeat(distances[-1])))
-    monkeypatch.setattr(verb, "Gauge", Told)
+    monkeypatch.setattr(verb, "gauge", Told)
 
 
 def exported(run: Path) -> tuple[int, dict[str, Tensor]]:

@@ -14,17 +14,21 @@ from gansmith.config import Recipe
 from gansmith.engine.probe import Trial
 from gansmith.errors import ConfigError
 from gansmith.layout import Layout
-from gansmith.penalties import automatic_gamma
+from gansmith.penalties import PENALTIES, automatic_gamma
 
 MINUTES = 15.0  # of a run that was given no length
 SAMPLES_PER_NUMBER = 5_000  # … unless the data is so small that it is learned before: samples seen for each number in a sample
 FEWEST_SAMPLES = 500_000
+FEW_NUMBERS = 16  # in a sample: a dense layer of half the units does, and a step is cheap …
+LONGER = 4  # … so there are so many times more of them
 THUMBNAIL = 32 * 32  # numbers in a grey picture of 32 by 32
 SMALL = 256  # numbers in a sample up to which every number may look at every other
 FEW = 5_000  # pictures, below which they are augmented
 STRONGEST = 0.8  # above which it may show in samples (arXiv:2006.06676)
 SMALLEST = 16  # shortest side of pictures that bear it
 BY_HEART = 200  # times a picture is seen before the augmentation is at its strongest
+LATENTS = {"classic": 100, "dcgan": 100, "sngan": 128, "sagan": 128, "stylegan2": 512, "fastgan": 256}  # as published
+PUBLISHED_GAMMA = 10.0  # of the penalties that ask for a slope of 1 (arXiv:1704.00028, 1705.07215)
 TICK_SECONDS = 2.0
 LOOKS = 20  # at the generator's distance from the data in a run …
 LOOKED_AT = 1_000  # … on so many samples each, where there are as many to train on …
@@ -45,35 +49,54 @@ class Situation:
 def resolve_game(recipe: Recipe, situation: Situation) -> Recipe:
     """Fill what the data decide: networks, batch, rates, penalty weights, augmentation, average. ConfigError where one cannot be."""
     layout = situation.layout
-    if recipe.augment.strength and layout.geometry != "plane":
-        raise ConfigError(f"augment.strength works on pictures; this data is a {layout.geometry}. Leave it out, or set it to 0.")
     cpu = situation.device == "cpu"
     small = layout.geometry == "row" or layout.size <= SMALL
     name = recipe.network.name or ("dense" if small else "light" if cpu else "residual")
-    gamma = automatic_gamma(situation.total_variance) if recipe.penalty.gamma is None else recipe.penalty.gamma
+    gamma = _gamma(recipe, situation) if recipe.penalty.gamma is None else recipe.penalty.gamma
     most = 128 if small else 256 if not cpu else 64 if layout.size <= THUMBNAIL else 32  # where a step is dear, more of them
     batch = recipe.run.batch or min(most, _even(situation.samples))
+    if batch % recipe.game.pack:
+        raise ConfigError(f"a batch of {batch} cannot be divided into packs of {recipe.game.pack}. Set run.batch to a multiple of it.")
     width = recipe.network.width or _width(name, layout, cpu)
-    # dense and light measured: twice the rate diverges; the others as published
-    rate = {"dense": 1e-3, "classic": 2e-4, "light": 1.5e-3 * (16 / width) ** 0.5, "residual": 2e-4}[name]
+    # dense and light measured: twice the rate diverges; dense goes with its width as arXiv:2203.03466 has it; the others as published
+    rate = {
+        "dense": 1e-3 * 256 / width,
+        "classic": 2e-4,
+        "light": 1.5e-3 * (16 / width) ** 0.5,
+        "residual": 2e-4,
+        "dcgan": 2e-4,  # arXiv:1511.06434, section 4
+        "sngan": 2e-4,  # arXiv:1802.05957, table 1, with beta1 = 0 and several moves of the discriminator
+        "sagan": 1e-4,  # arXiv:1805.08318, section 4; its discriminator's is four times that
+        "stylegan2": 2e-3,  # arXiv:1912.04958, appendix B, of equalised weights
+        "fastgan": 2e-4,  # arXiv:2101.04775
+    }[name]
     open_settings: dict[str, Any] = {
         "network.name": name,
         "network.width": width,
-        "network.latent": 100 if name == "classic" else 64,
+        # a map from as many normal numbers as a sample has can have any density; each further one is to be unlearned where data are sharp
+        "network.latent": min(64, layout.size) if name == "dense" else LATENTS.get(name, 64),
+        "network.conditioning": "projection",
         "penalty.gamma": gamma,
         "penalty.gamma_end": gamma,
         "augment.strength": STRONGEST if _few_pictures(situation) else 0.0,
         "augment.rise": BY_HEART * situation.samples,
         "optimiser.lr_generator": rate,
         "optimiser.lr_discriminator": rate,
-        "optimiser.lr_end": 0.1,
+        "optimiser.lr_end": 0.01 if name == "dense" else 0.1,
         "average.halflife": 20_000,
         "run.batch": batch,
     }
     if any(block.kind == "real" for block in layout.blocks):
         open_settings["machine.precision"] = "fp32"  # bf16 gives such a value three digits, and it may need more
-    if recipe.machine.compile:
-        open_settings["penalty.form"] = "finite"  # a compiled network has no second derivative
+    if layout.size <= FEW_NUMBERS:
+        open_settings["penalty.form"] = "exact"  # a step of the finite difference may be wider than a mode of such data
+    if recipe.machine.compile:  # a compiled network has no second derivative
+        if gamma and not PENALTIES[recipe.penalty.name].cheap:
+            raise ConfigError(
+                f"machine.compile=true cannot be used with penalty.name={recipe.penalty.name}: a compiled network has no second "
+                "derivative. Leave compile out, or use R1 and R2."
+            )
+        open_settings["penalty.form"] = "finite"
     return _fill(recipe, open_settings)
 
 
@@ -88,23 +111,39 @@ def resolve_length(recipe: Recipe, situation: Situation, trial: Trial, samples_p
         "penalty.form": way.form,
     }
     if recipe.run.samples is None and recipe.run.minutes is None:
-        enough = max(FEWEST_SAMPLES, SAMPLES_PER_NUMBER * situation.layout.size)
+        fewest = FEWEST_SAMPLES * (LONGER if situation.layout.size <= FEW_NUMBERS else 1)
+        enough = max(fewest, SAMPLES_PER_NUMBER * situation.layout.size)
         chosen["run.samples"] = _round(min(enough, MINUTES * 60 * samples_per_second))
     assert recipe.run.batch
     seconds = TICK_SECONDS if recipe.run.minutes is None else min(TICK_SECONDS, recipe.run.minutes * 60 / FEWEST_TICKS)
-    steps = int(seconds * samples_per_second / recipe.run.batch)
+    taken = recipe.run.batch * recipe.game.critics  # in a step
+    steps = int(seconds * samples_per_second / taken)
     samples = recipe.run.samples or chosen.get("run.samples")
     seen = min(samples or math.inf, (recipe.run.minutes or math.inf) * 60 * samples_per_second)
     chosen["run.looks"] = min(LOOKS, int(LOOKING * seen / min(LOOKED_AT, situation.samples)))
-    chosen["run.tick"] = max(1, min(steps, samples // recipe.run.batch // FEWEST_TICKS) if samples else steps)
+    chosen["run.tick"] = max(1, min(steps, samples // taken // FEWEST_TICKS) if samples else steps)
     return _fill(recipe, chosen)
 
 
+def _gamma(recipe: Recipe, situation: Situation) -> float:
+    """Weight of the gradient penalty: none beside clipped weights, the automatic one for R1 and R2, the published one for the others."""
+    if recipe.penalty.clip is not None:
+        return 0.0
+    variance = situation.total_variance * recipe.game.pack  # of what the discriminator is shown as one
+    return automatic_gamma(variance) if PENALTIES[recipe.penalty.name].cheap else PUBLISHED_GAMMA
+
+
 def _width(name: str, layout: Layout, cpu: bool) -> int:
-    """Units of a dense layer, or channels of the finest stage: on a processor 16 for grey pictures of 32 pixels, 32 for more."""
-    if name in ("dense", "classic"):
-        return 256 if name == "dense" else 1024
-    if name == "residual" or not cpu:
+    """Units of a dense layer, or channels of the finest stage: as published, and of the light pair what the device bears."""
+    if name == "dense":
+        return 128 if layout.size <= FEW_NUMBERS else 256
+    if name == "classic":
+        return 1024
+    if name == "stylegan2":
+        return max(4, min(512, 2**15 // max(layout.positions, default=1)))  # arXiv:1912.04958, configuration F
+    if name == "fastgan":
+        return max(4, min(64, 2**13 // max(layout.positions, default=1)))  # arXiv:2101.04775, about
+    if name != "light" or not cpu:
         return 64
     return 16 if layout.size <= THUMBNAIL else 32
 
