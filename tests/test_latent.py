@@ -1,4 +1,4 @@
-"""Latents: a row depends on its place alone, and walks between them keep to the sphere they lie near."""
+"""Latents: a row depends on its place alone, walks keep to the sphere they lie near, and directions and the search are closed forms."""
 
 from __future__ import annotations
 
@@ -53,6 +53,14 @@ def test_truncation_shrinks_the_deviation_and_nothing_else(psi: float) -> None:
     torch.testing.assert_close(latent.truncate(z, psi).std(0), psi * z.std(0))
     assert torch.equal(latent.truncate(z, 1.0), z)
     assert not latent.truncate(z, 0.0).any()
+
+
+@given(st.floats(0, 1))
+def test_styles_are_truncated_towards_their_mean(psi: float) -> None:
+    w, mean = torch.randn(100, 3) + 5, torch.tensor([5.0, 4.0, 6.0])
+    torch.testing.assert_close(latent.truncate(w, psi, mean) - mean, psi * (w - mean), atol=1e-5, rtol=1e-5)
+    assert torch.equal(latent.truncate(w, 1.0, mean), w)
+    assert torch.equal(latent.truncate(w, 0.0, mean), mean.expand(100, 3))
 
 
 @pytest.mark.parametrize("psi", [-0.1, 1.1, math.nan])
@@ -114,3 +122,65 @@ def test_a_path_of_few_latents_or_steps() -> None:
     assert torch.equal(latent.path(z[:1], 7), z[:1])
     with pytest.raises(ConfigError, match="at least 1"):
         latent.path(z, 0)
+
+
+def test_directions_of_a_map_along_the_axes_are_the_axes() -> None:
+    vectors, values = latent.directions(torch.tensor([[0.0, -2.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 3.0]]))
+    torch.testing.assert_close(vectors, torch.eye(3)[[2, 1, 0]])
+    torch.testing.assert_close(values, torch.tensor([9.0, 4.0, 1.0]))
+
+
+@given(rows=st.integers(1, 12), size=st.integers(1, 12), seed=st.integers(0, 99))
+def test_directions_are_the_strongest_there_are_and_at_right_angles(rows: int, size: int, seed: int) -> None:
+    source = torch.Generator().manual_seed(seed)
+    a = torch.randn(rows, size, generator=source)
+    vectors, values = latent.directions(a)
+    torch.testing.assert_close(vectors @ vectors.T, torch.eye(size), atol=1e-5, rtol=0)
+    torch.testing.assert_close((vectors @ a.T).square().sum(1), values, atol=1e-4, rtol=1e-4)
+    assert (values.diff() <= 0).all()
+    assert (values >= 0).all()
+    any_way = torch.nn.functional.normalize(torch.randn(50, size, generator=source))
+    assert ((any_way @ a.T).square().sum(1) <= values[0] * (1 + 1e-4)).all()
+    again, _ = latent.directions(-a)
+    assert torch.equal(vectors, again)  # neither end comes first by chance
+
+
+@pytest.mark.parametrize("size", [1, 2, 4, 64, 512])
+def test_nearly_every_drawn_latent_is_drawable_and_stays(size: int) -> None:
+    z = latent.draw(0, "sample", 0, 4000, size)
+    moved = (latent.drawable(z) - z).norm(dim=1) > 1e-4
+    assert moved.float().mean() < 0.01
+    far = latent.drawable(torch.cat((z * 100, z / 100)))
+    root = size**0.5
+    assert far.norm(dim=1).max() == pytest.approx(root + latent.SLACK, rel=1e-4)
+    assert far.norm(dim=1).min() >= max(root - latent.SLACK, 0) - 1e-4
+    torch.testing.assert_close(torch.cosine_similarity(far[:4000], z), torch.ones(4000))
+
+
+def test_a_descent_reaches_the_foot_of_a_bowl() -> None:
+    foot, steep = torch.randn(5, 8), torch.linspace(0.5, 5, 8)
+
+    def bowl(z: Tensor) -> Tensor:
+        return ((z - foot).square() * steep).sum(1)
+
+    steps: list[int] = []
+    found, cost = latent.descend(bowl, torch.zeros(5, 8) + 1, 300, 0.1, lambda: steps.append(1))
+    torch.testing.assert_close(found, foot, atol=1e-3, rtol=0)
+    assert cost.shape == (5,)
+    assert cost.max() < 1e-5
+    assert len(steps) == 300
+
+
+def test_a_descent_keeps_the_best_and_each_row_goes_its_own_way() -> None:
+    aims = torch.tensor([[30.0, 0.0, 0.0], [0.0, 1.0, 1.0]])  # the first is longer than any latent that is drawn
+    start = torch.tensor([[0.0, 1.0, 1.0], [0.0, 1.0, 1.0]])
+
+    def cost(z: Tensor, to: Tensor = aims) -> Tensor:
+        return (z - to).square().sum(1)
+
+    found, least = latent.descend(cost, start, 200, 0.3)
+    torch.testing.assert_close(found[0], torch.tensor([3**0.5 + latent.SLACK, 0.0, 0.0]), atol=1e-2, rtol=0)
+    assert torch.equal(found[1], latent.drawable(start)[1])  # where it began it was best
+    torch.testing.assert_close(least, cost(found), atol=1e-6, rtol=1e-6)
+    alone, _ = latent.descend(lambda z: cost(z, aims[:1]), start[:1], 200, 0.3)
+    torch.testing.assert_close(alone[0], found[0])

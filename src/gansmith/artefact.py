@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -23,10 +23,12 @@ from gansmith.config import NetworkSettings
 from gansmith.domains.domain import Codec, Domain
 from gansmith.errors import ConfigError, DataError, RunError
 from gansmith.layout import Layout
+from gansmith.networks.entrance import entrance, styled
 from gansmith.runs import read_json, write_json, write_tensors
 
 FORMAT = 1
 BLOCK = latent.BLOCK  # samples in one pass of the network, always: a sample's last bit may depend on how many are drawn beside it
+STYLES = 16 * BLOCK  # drawn to see how far styles spread
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ class Samples:
     raw: np.ndarray  # [N, ...]; an image is [H, W, C]
     labels: np.ndarray | None  # [N] indices into classes
     classes: tuple[str, ...]
-    latents: Tensor  # [N, Z]
+    latents: Tensor  # [N, Z]; those of a generator with styles before any truncation, which moves the style
     domain: Domain = field(repr=False)
 
     def __len__(self) -> int:
@@ -87,6 +89,23 @@ class Samples:
     def picture(self, columns: int | None = None) -> Any:
         """All of them as one PIL image."""
         return self.domain.picture(self.raw, columns)
+
+
+@dataclass(frozen=True)
+class Directions:
+    """In what directions a generator's samples change most, by the first layers of it alone, the strongest first.  arXiv:2007.06600
+
+    They lie in its latent or, where it turns the latent into a style first, in its style: add a multiple of one to either.
+    """
+
+    space: Literal["latent", "style"]
+    vectors: Tensor  # [N, Z], of length 1 and at right angles
+    eigenvalues: Tensor  # [N], squared: how far these layers move what they make, for a step of length 1
+    shares: Tensor  # [N], of the sum of all eigenvalues
+    spreads: Tensor  # [N], standard deviation of what is drawn along each: a step of it is a common one
+
+    def __len__(self) -> int:
+        return len(self.vectors)
 
 
 class Generator:
@@ -163,7 +182,7 @@ class Generator:
         """Draw `count` samples. The i-th depends on (seed, i) alone, whatever the count, the machine's memory or the number of processes.
 
         label       one class, or several in turn; None: classes as often as in the training data
-        truncation  in (0, 1]: shrinks the latents; lower is more typical and less varied
+        truncation  in (0, 1]: shrinks the latents towards 0, or styles towards their mean; lower is more typical and less varied
         start       index of the first sample, so that several processes can share the work
         ConfigError for an unknown label or a truncation out of range.
         """
@@ -173,24 +192,74 @@ class Generator:
             raise ConfigError(f"truncation is {truncation}; it lies above 0 and up to 1 (1: no truncation).")
         size = self.card.network.latent
         assert size
-        latents = latent.truncate(latent.draw(seed, "sample", start, count, size), truncation)
+        latents = latent.draw(seed, "sample", start, count, size)
         labels = self.labels(count, label, seed, start)
-        return self.decode(latents, labels, start)
+        return self.decode(latents, labels, start, truncation=truncation)
 
-    def decode(self, latents: Tensor, labels: np.ndarray | None = None, start: int = 0) -> Samples:
-        """Samples of given latents [N, Z] and class indices [N]."""
-        condition = None
-        if self.card.layout.condition:
-            if labels is None:
-                raise ConfigError("this generator is conditional; give the class indices of the samples.")
-            condition = nn.functional.one_hot(torch.from_numpy(labels), self.card.layout.condition).float()
-        raw = np.concatenate([self.codec.decode(x) for x in self._passes(latents, condition, start % BLOCK)])
-        return Samples(raw, labels, self.classes, latents, self.domain)
+    def decode(
+        self,
+        latents: Tensor,
+        labels: np.ndarray | None = None,
+        start: int = 0,
+        *,
+        truncation: float = 1.0,
+        shift: Tensor | None = None,
+    ) -> Samples:
+        """Samples of given latents [N, Z] and class indices [N]. `shift` [N, Z]: added to latents or styles, as `directions` tell."""
+        if not styled(self.network):
+            latents = latent.truncate(latents, truncation)
+        shift = torch.zeros_like(latents) if shift is None else shift
+        passes = self._passes(latents, self.condition(labels), shift, truncation, start % BLOCK)
+        return Samples(np.concatenate([self.codec.decode(x) for x in passes]), labels, self.classes, latents, self.domain)
+
+    def condition(self, labels: np.ndarray | None) -> Tensor | None:
+        """What the network is told of class indices [N]: one-hot [N, K], or None where it is not conditional."""
+        if not self.card.layout.condition:
+            return None
+        if labels is None:
+            raise ConfigError("this generator is conditional; give the class indices of the samples.")
+        return nn.functional.one_hot(torch.from_numpy(labels), self.card.layout.condition).float().to(self.device)
+
+    def draw(self, latents: Tensor, condition: Tensor | None = None, shift: Tensor | float = 0.0, truncation: float = 1.0) -> Tensor:
+        """Encoded samples x [B, C, *P] of latents [B, Z] and conditions [B, K] on the network's device; a gradient passes to the latents.
+
+        Styles are truncated; `shift` [B, Z] is added to the style, or else to the latent.
+        """
+        if styled(self.network):
+            style = latent.truncate(self.network.mapping(latents, condition), truncation, self.network.mapping.mean)  # type: ignore[operator, arg-type]
+            return self.network.synthesis(style + shift, latents).float()  # type: ignore[operator]
+        latents = latents + shift
+        return (self.network(latents) if condition is None else self.network(latents, condition)).float()
+
+    def directions(self, count: int = 5) -> Directions:
+        """The `count` directions in which samples change most. ConfigError where there are not so many.  arXiv:2007.06600"""
+        size, network = self.card.network.latent or 1, self.network
+        if not 1 <= count <= size:
+            raise ConfigError(f"{count} directions were asked for; this generator has 1 to {size}, the numbers of its latent.")
+        drawn, condition = latent.draw(0, "directions", 0, STYLES, size).to(self.device), self.condition(self.labels(STYLES, None, 0))
+        two = None if condition is None else condition[:2]
+        space: Literal["latent", "style"] = "style" if styled(network) else "latent"
+        if space == "style":
+            weight = entrance(network, lambda styles: network.synthesis(styles, drawn[:2]), size)  # type: ignore[operator]
+        else:
+            weight = entrance(network, lambda latents: self.draw(latents, two), size)
+        if weight is None:
+            raise ConfigError(f"no layer of this generator is linear in its {space} alone, so its directions have no closed form.")
+        vectors, values = latent.directions(weight)
+        spreads = torch.ones(size)
+        if space == "style":
+            with torch.no_grad():
+                spreads = (network.mapping(drawn, condition) @ vectors.T).std(0)  # type: ignore[operator]
+        return Directions(space, *(found[:count].cpu() for found in (vectors, values, values / values.sum(), spreads)))
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network is."""
+        return next(self.network.parameters()).device
 
     @torch.no_grad()
-    def _passes(self, latents: Tensor, condition: Tensor | None, inside: int) -> Any:
+    def _passes(self, latents: Tensor, condition: Tensor | None, shift: Tensor, truncation: float, inside: int) -> Any:
         """x [b, C, *P] of passes of exactly BLOCK samples, each at its own place of the block, the rest filled with zeros."""
-        device = next(self.network.parameters()).device
         place = 0
         while place < len(latents):
             count = min(BLOCK - inside, len(latents) - place)
@@ -199,11 +268,10 @@ class Generator:
             def padded(x: Tensor, rows: slice = rows, inside: int = inside, count: int = count) -> Tensor:
                 whole = torch.zeros(BLOCK, x.shape[1])
                 whole[inside : inside + count] = x[rows]
-                return whole.to(device)
+                return whole.to(self.device)
 
-            z = padded(latents)
-            x = self.network(z) if condition is None else self.network(z, padded(condition))
-            yield x.float()[inside : inside + count]
+            x = self.draw(padded(latents), None if condition is None else padded(condition), padded(shift), truncation)
+            yield x[inside : inside + count]
             place, inside = place + count, 0
 
 

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-from collections.abc import Callable
+import zipfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from gansmith import latent
 from gansmith.artefact import BLOCK, Generator, Samples
 from gansmith.engine import distribute
 from gansmith.engine.distribute import World
-from gansmith.errors import ConfigError, StorageError, storage_error
+from gansmith.errors import ConfigError, DataError, storage_error
 from gansmith.runs import replacing, write_json
+from gansmith.verbs.place import free
 from gansmith.verbs.run import load
 
 CHUNK = 16 * BLOCK  # samples decoded and written at a time: what is held in memory does not grow with the count
@@ -35,6 +36,7 @@ def sample(
     truncation: float = 1.0,
     grid: bool = False,
     interpolate: int = 0,
+    latents: str | Path | None = None,
     generator: nn.Module | None = None,
     progress: Callable[[int, int], None] = lambda done, all: None,
 ) -> Path:
@@ -45,31 +47,35 @@ def sample(
     label        one class, or several separated by commas, in turn; None: as often as in the training data
     grid         also draw the first samples as one picture, grid.png (beside an .npz: NAME.png)
     interpolate  instead of single samples, `count` walks of so many steps from one latent to another, along the sphere
+    latents      in the place of `count` drawn samples, those of an .npz with the array `latents` [N, Z] and, unless `label` is given,
+                 `labels` [N] of class indices: what `invert` writes
 
     Sample i depends on (seed, i) alone. Under torchrun the processes share the work. ConfigError, RunError and StorageError as usual.
     """
-    target = Path(os.path.abspath(out))  # noqa: PTH100  (not resolve: a link is replaced, not what it leads to)
     if interpolate < 0 or interpolate == 1:
         raise ConfigError(f"a walk of {interpolate} steps leads nowhere; interpolate takes 2 or more.")
     if count < 1:
         raise ConfigError(f"{count} samples were asked for; ask for at least 1.")
     if not 0.0 < truncation <= 1.0:
         raise ConfigError(f"truncation is {truncation}; it lies above 0 and up to 1 (1: no truncation).")
-    if target.exists() and (target.is_file() or any(target.iterdir())):
-        raise StorageError(f"{target} is already there. Choose another place, or remove it first.")
+    if interpolate and latents is not None:
+        raise ConfigError("walks are between drawn latents, and these are given. Leave one of the two out.")
+    target = free(out)
     source = load(run, generator)
     labels = None if label is None else [label] if label in source.classes else [word.strip() for word in label.split(",")]
     world = distribute.join("cpu")
     try:
+        given = None if latents is None else read_latents(latents, source)
+        total = count * max(interpolate, 1) if given is None else len(given[0])
         if interpolate:
-            chunks = [_walks(source, count, interpolate, labels, seed, truncation)] if world.first else []
-            total = count * interpolate
+            chunks = iter([_walks(source, count, interpolate, labels, seed, truncation)] if world.first else [])
         else:
-            starts = range(world.rank * CHUNK, count, world.size * CHUNK)
-            chunks = (source.sample(min(CHUNK, count - s), label=labels, seed=seed, truncation=truncation, start=s) for s in starts)  # type: ignore[assignment]
-            total = count
+            starts = range(world.rank * CHUNK, total, world.size * CHUNK)
+            chunks = (_chunk(source, start, min(CHUNK, total - start), labels, seed, truncation, given) for start in starts)
             source.labels(1, labels, seed)  # an unknown label is told before a file is made
         conditions = {"run": str(run), "seed": seed, "truncation": truncation, "interpolate": interpolate, "count": total}
+        if latents is not None:
+            conditions["latents"] = str(latents)
         if target.suffix == ".npz":
             if world.size > 1:
                 raise ConfigError("an .npz file is written by one process. Give a folder as -o, or run without torchrun.")
@@ -83,15 +89,54 @@ def sample(
         world.leave()
 
 
+def read_latents(path: str | Path, source: Generator) -> tuple[Tensor, np.ndarray | None]:
+    """The arrays `latents` [N, Z] and, where there are classes, `labels` [N] of an .npz. DataError where they do not fit the generator."""
+    size, classes = source.card.network.latent, len(source.classes)
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            latents, labels = arrays["latents"], arrays.get("labels")
+    except FileNotFoundError:
+        raise DataError(f"there is no file of latents {path}. Give an .npz as 'gansmith invert' writes.") from None
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        raise DataError(f"{path} is no .npz with an array 'latents' ({error}). Give one as 'gansmith invert' writes.") from None
+    if latents.ndim != 2 or latents.shape[1] != size or not len(latents) or latents.dtype.kind != "f" or not np.isfinite(latents).all():
+        raise DataError(
+            f"the latents in {path} are of shape {latents.shape} and dtype {latents.dtype}; finite numbers of shape [N, {size}] are wanted."
+        )
+    if labels is None or not classes:
+        return torch.from_numpy(latents).float(), None
+    if labels.shape != latents.shape[:1] or labels.dtype.kind not in "iu" or labels.min() < 0 or labels.max() >= classes:
+        raise DataError(f"the labels in {path} are not one class index below {classes} for each of {len(latents)} latents.")
+    return torch.from_numpy(latents).float(), labels.astype(np.int64)
+
+
+def _chunk(
+    source: Generator,
+    start: int,
+    count: int,
+    label: list[str] | None,
+    seed: int,
+    truncation: float,
+    given: tuple[Tensor, np.ndarray | None] | None,
+) -> Samples:
+    """Samples start .. start + count, drawn or given."""
+    if given is None:
+        return source.sample(count, label=label, seed=seed, truncation=truncation, start=start)
+    latents, labels = given
+    rows = slice(start, start + count)
+    kinds = source.labels(count, label, seed, start) if labels is None or label is not None else labels[rows]
+    return source.decode(latents[rows], kinds, start, truncation=truncation)
+
+
 def _walks(source: Generator, count: int, steps: int, label: list[str] | None, seed: int, truncation: float) -> Samples:
     """`count` walks of `steps` samples, each within one class."""
     size = source.card.network.latent
     assert size
-    ends = latent.truncate(latent.draw(seed, "sample", 0, 2 * count, size), truncation)
+    ends = latent.draw(seed, "sample", 0, 2 * count, size)
     places = torch.linspace(0.0, 1.0, steps)
     walks = [latent.slerp(a.expand(steps, -1), b.expand(steps, -1), places[:, None]) for a, b in zip(ends[::2], ends[1::2], strict=True)]
     labels = source.labels(count, label, seed)
-    return source.decode(torch.cat(walks), None if labels is None else np.repeat(labels, steps))
+    return source.decode(torch.cat(walks), None if labels is None else np.repeat(labels, steps), truncation=truncation)
 
 
 def _write_archive(target: Path, chunks: list[Samples], grid: bool, columns: int) -> None:
@@ -109,7 +154,7 @@ def _write_archive(target: Path, chunks: list[Samples], grid: bool, columns: int
 def _write_folder(
     target: Path,
     source: Generator,
-    chunks: Any,
+    chunks: Iterator[Samples],
     start: int,
     stride: int,
     total: int,
