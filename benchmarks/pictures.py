@@ -154,6 +154,7 @@ def places(parser: argparse.ArgumentParser, work: str, out: str) -> None:
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("GANSMITH_DATA", "../shared/data")))
     parser.add_argument("--work", type=Path, default=Path(work))
     parser.add_argument("--out", type=Path, default=Path(out))
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
 
 
 def finished(out: Path) -> list[dict[str, Any]]:
@@ -173,7 +174,6 @@ def main() -> None:
     parser.add_argument("names", nargs="*")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     places(parser, "runs/benchmark", "benchmarks/results/pictures.jsonl")
-    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
     words = parser.parse_args()
     done = finished(words.out)
     for name in words.names:

@@ -68,7 +68,7 @@ def saved(path: Path, x: np.ndarray, y: np.ndarray) -> Path:
     return path
 
 
-def trained(place: Path, found: Source, minutes: float | None, samples: int | None, seed: int) -> Any:
+def trained(place: Path, found: Source, minutes: float | None, samples: int | None, seed: int, settings: dict[str, Any]) -> Any:
     """The finished run at `place`, begun or resumed where it is not."""
     import gansmith
     from gansmith.engine import checkpoint
@@ -76,7 +76,7 @@ def trained(place: Path, found: Source, minutes: float | None, samples: int | No
     if not place.exists():
         name = place.name.removesuffix("-1")
         return gansmith.train(
-            found.path, minutes=minutes, samples=samples, seed=seed, runs=place.parent, name=name, settings=found.settings
+            found.path, minutes=minutes, samples=samples, seed=seed, runs=place.parent, name=name, settings=found.settings | settings
         )
     run = gansmith.Run(place)
     return run if checkpoint.newest(run.folder).finished else gansmith.train(resume=place)
@@ -96,6 +96,7 @@ def lines_of(proof: Any) -> list[dict[str, Any]]:
 
 
 def main() -> None:
+    from gansmith.config import parse_assignments
     from gansmith.verbs.prove import prove
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -116,7 +117,7 @@ def main() -> None:
             if not ratios:
                 continue
             title = f"{name}-s{seed}-{length.replace(' ', '')}"
-            run = trained(words.work / f"{title}-1", found, minutes, words.samples, seed)
+            run = trained(words.work / f"{title}-1", found, minutes, words.samples, seed, parse_assignments(words.set))
             proof = prove(run, seeds=words.trainings, ratios=ratios, seed=seed, **found.proof)
             for ratio, line in zip(ratios, lines_of(proof), strict=True):
                 key = {"setting": name, "seed": seed, "length": length, "ratio": ratio, "machine": platform.machine()}

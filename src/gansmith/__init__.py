@@ -13,7 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gansmith.artefact import Generator, Samples
+    from gansmith.artefact import Directions, Generator, Samples
     from gansmith.config import Recipe
     from gansmith.domains.domain import Codec, Domain
     from gansmith.downstream.models import Budget
@@ -22,11 +22,14 @@ if TYPE_CHECKING:
     from gansmith.losses import LOSSES, LossPair
     from gansmith.records import Evaluation, Finding, Proof
     from gansmith.verbs.describe import Description, describe
+    from gansmith.verbs.directions import directions
     from gansmith.verbs.evaluate import evaluate
+    from gansmith.verbs.invert import Inversion, invert
     from gansmith.verbs.prove import prove
     from gansmith.verbs.report import report
     from gansmith.verbs.run import Run, load
     from gansmith.verbs.sample import sample
+    from gansmith.verbs.toy import Demonstration, toy
     from gansmith.verbs.train import train
 
 __version__ = "0.1.0"
@@ -39,12 +42,15 @@ _HOME = {
     "Codec": "domains.domain",
     "ConfigError": "errors",
     "DataError": "errors",
+    "Demonstration": "verbs.toy",
     "Description": "verbs.describe",
+    "Directions": "artefact",
     "Domain": "domains.domain",
     "Evaluation": "records",
     "Finding": "records",
     "GansmithError": "errors",
     "Generator": "artefact",
+    "Inversion": "verbs.invert",
     "Layout": "layout",
     "LossPair": "losses",
     "MissingExtra": "errors",
@@ -56,11 +62,14 @@ _HOME = {
     "StorageError": "errors",
     "TrainingError": "errors",
     "describe": "verbs.describe",
+    "directions": "verbs.directions",
     "evaluate": "verbs.evaluate",
+    "invert": "verbs.invert",
     "load": "verbs.run",
     "prove": "verbs.prove",
     "report": "verbs.report",
     "sample": "verbs.sample",
+    "toy": "verbs.toy",
     "train": "verbs.train",
 }
 
@@ -72,12 +81,15 @@ __all__ = [
     "Codec",
     "ConfigError",
     "DataError",
+    "Demonstration",
     "Description",
+    "Directions",
     "Domain",
     "Evaluation",
     "Finding",
     "GansmithError",
     "Generator",
+    "Inversion",
     "Layout",
     "LossPair",
     "MissingExtra",
@@ -89,11 +101,14 @@ __all__ = [
     "StorageError",
     "TrainingError",
     "describe",
+    "directions",
     "evaluate",
+    "invert",
     "load",
     "prove",
     "report",
     "sample",
+    "toy",
     "train",
 ]
 

@@ -6,6 +6,7 @@ import os
 import shlex
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,6 +19,7 @@ from gansmith import errors
 if TYPE_CHECKING:
     from rich.progress import Progress
 
+    from gansmith.config import PenaltySettings
     from gansmith.engine.loop import Tick
     from gansmith.records import Evaluation, Finding, Proof
     from gansmith.verbs.describe import Description
@@ -84,7 +86,9 @@ def train(
     labels: Labels = None,
     domain: DomainName = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1 or mps. The best there is unless given.")] = None,
-    recipe: Annotated[Path | None, typer.Option(help="A recipe.yaml to begin from.")] = None,
+    recipe: Annotated[
+        Path | None, typer.Option(help="What to begin from: a name that 'gansmith recipes' lists, or a recipe.yaml.", metavar="NAME|FILE")
+    ] = None,
     settings: Set = None,
     resume: Annotated[Path | None, typer.Option(help="Go on with a run that was stopped.", metavar="RUN")] = None,
     runs: Annotated[Path, typer.Option(help="Where run folders are made.")] = Path("runs"),
@@ -133,15 +137,126 @@ def sample(
     truncation: Annotated[float, typer.Option(help="Below 1: more typical, less varied.")] = 1.0,
     grid: Annotated[bool, typer.Option("--grid", help="Also one picture of them all.")] = False,
     interpolate: Annotated[int, typer.Option(help="Walks of so many steps from one sample to another.")] = 0,
+    latents: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Draw from the latents in this .npz, as 'gansmith invert' writes: all of them.")
+    ] = None,
 ) -> None:
     """Draw samples from a run or an exported generator into files, with a manifest. The training data are not needed."""
     from gansmith.verbs.sample import sample as verb
 
     with Bar("drawing") as bar:
         place = verb(
-            run, count, out=out_to, label=label, seed=seed, truncation=truncation, grid=grid, interpolate=interpolate, progress=bar.count
-        )
-    out.print(f"{count * max(interpolate, 1)} samples in {escape(str(place))}")
+            run, count, out=out_to, label=label, seed=seed, truncation=truncation, grid=grid, interpolate=interpolate, latents=latents,
+            progress=bar.count,
+        )  # fmt: skip
+    out.print(f"{'' if latents else f'{count * max(interpolate, 1)} '}samples in {escape(str(place))}")
+
+
+@app.command()
+def directions(
+    run: Annotated[Path, typer.Argument(help="A run folder, or an exported generator.")],
+    out_to: Annotated[Path, typer.Option("-o", "--out", help="A folder to make.")] = Path("directions"),
+    count: Annotated[int, typer.Option("-n", "--count", help="Directions, the strongest first.")] = 5,
+    steps: Annotated[int, typer.Option(help="Pictures in a row.")] = 7,
+    rows: Annotated[int, typer.Option(help="Samples that are walked from.")] = 6,
+    reach: Annotated[float, typer.Option(help="Ends of a walk, in standard deviations.")] = 3.0,
+    label: Annotated[str | None, typer.Option(help="Samples of this class.")] = None,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same samples.")] = 0,
+) -> None:
+    """What a generator can change: walks along the directions in which its samples change most, a picture for each."""
+    from gansmith.verbs.directions import directions as verb
+
+    with Bar("walking") as bar:
+        place = verb(
+            run, out=out_to, count=count, steps=steps, rows=rows, reach=reach, label=label, seed=seed, progress=bar.count
+        )  # fmt: skip
+    out.print(f"{count} directions in {escape(str(place))}")
+
+
+@app.command()
+def invert(
+    run: Annotated[Path, typer.Argument(help="A run folder, or an exported generator.")],
+    pictures: Annotated[list[Path], typer.Argument(help="Picture files of the generator's own size.")],
+    out_to: Annotated[Path, typer.Option("-o", "--out", help="A folder to make.")] = Path("inverted"),
+    label: Annotated[str | None, typer.Option(help="Their class. Every class is tried unless given.")] = None,
+    starts: Annotated[int, typer.Option(help="Searches for each picture.")] = 4,
+    steps: Annotated[int, typer.Option(help="Of every search.")] = 200,
+    seed: Annotated[int, typer.Option(help="Of where the searches start.")] = 0,
+) -> None:
+    """Search the latents whose samples come closest to PICTURES: what of them can the generator make?"""
+    from gansmith.verbs.invert import invert as verb
+
+    with Bar("searching") as bar:
+        found = verb(run, pictures, out=out_to, label=label, starts=starts, steps=steps, seed=seed, progress=bar.count)
+    for i, picture in enumerate(pictures):
+        kind = "" if found.found.labels is None else f"  label {found.found.classes[found.found.labels[i]]}"
+        out.print(f"distance {found.distances[i]:.2f}{escape(kind)}  {escape(str(picture))}")
+    out.print(f"pictures {escape(_short(out_to / 'pairs.png'))}")
+    latents = shlex.quote(_short(out_to / "latents.npz"))
+    out.print(f"next     gansmith sample {escape(shlex.quote(_short(run)))} --latents {escape(latents)} -o drawn")
+
+
+recipes_app = typer.Typer(invoke_without_command=True)
+app.add_typer(recipes_app, name="recipes")
+
+
+@recipes_app.callback()
+def recipes(context: typer.Context) -> None:
+    """The published recipes, and ours, by name; [bold]gansmith recipes show NAME[/bold] tells where one comes from and what it sets."""
+    from gansmith.recipes import named
+
+    if context.invoked_subcommand is None:
+        width = max(map(len, named.RECIPES))
+        for name in named.RECIPES:
+            out.print(f"{name:{width}}  {escape(named.line(name))}")
+
+
+@recipes_app.command()
+def show(name: Annotated[str, typer.Argument(help="One that 'gansmith recipes' lists.")]) -> None:
+    """Where a recipe comes from, in what it differs from there, and its settings: a file that train --recipe takes."""
+    from gansmith.recipes import named
+
+    out.print(escape(named.show(name)), end="")
+
+
+@app.command()
+def toy(
+    name: Annotated[str, typer.Argument(help="ring, grid or sines.")] = "ring",
+    loss: Annotated[str, typer.Option(help="The game: relativistic, minimax, nonsaturating, hinge, … (docs/losses.md).")] = "relativistic",
+    penalty: Annotated[str, typer.Option(help="r1+r2, r1, r2, wgan-gp, lp, dragan, or none.")] = "r1+r2",
+    minutes: Annotated[float | None, typer.Option(help="End after so many minutes.")] = None,
+    samples_seen: Annotated[str | None, typer.Option(help="End after so many real samples were seen: 500k, 2M.")] = None,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same pictures.")] = 0,
+    out_to: Annotated[Path, typer.Option("-o", "--out", help="Where the pictures and the run's folder are made.")] = Path("toy"),
+    settings: Set = None,
+) -> None:
+    """Watch a game on points of the plane: an animation of the samples, of what the discriminator believes, and of the gradients.
+
+    [bold]gansmith toy ring --loss minimax --penalty none[/bold] shows the textbook's game, and what it suffers from.
+    """
+    seen = None if samples_seen is None else _whole(samples_seen, "--samples-seen")
+    from gansmith.verbs.toy import DRAWN, PERFECT, WITHIN
+    from gansmith.verbs.toy import toy as verb
+
+    with ExitStack() as shown:
+        stage, bar = shown.enter_context(Stage()), Bar("drawing")
+
+        def drawing(done: int, total: int) -> None:
+            if not done:
+                stage.close()
+                shown.enter_context(bar)
+            bar.count(done, total)
+
+        made = verb(
+            name, loss=loss, penalty=penalty, minutes=minutes, samples=seen, seed=seed, out=out_to, settings=_assignments(settings),
+            audience=stage, drawing=drawing,
+        )  # fmt: skip
+    if made.coverage is not None:
+        c = made.coverage
+        out.print(f"modes    {c.modes} of {c.there}")
+        out.print(f"quality  {c.quality:.1%} of {DRAWN:,} samples lie within {WITHIN:g} deviations of a mode; of the data {PERFECT:.1%} do")
+    for word, path in (("watch", made.animation), ("moments", made.strip), ("value", made.value), ("run", made.run.path)):
+        out.print(f"{word:8} {escape(_short(path))}")
 
 
 @app.command()
@@ -466,7 +581,7 @@ def _opening_lines(started: Started) -> list[str]:
     g, d = started.parameters
     lines.append(f"networks {r.network.name}, generator {_count(g)} and discriminator {_count(d)} parameters, latent {r.network.latent}")
     lines.append(
-        f"game     {r.loss.name}, R1 and R2 {r.penalty.form} with gamma {_pair(r.penalty.gamma, r.penalty.gamma_end, 'to')}, "
+        f"game     {r.loss.name}, {_penalty(r.penalty)}, "
         f"rate {_pair(r.optimiser.lr_generator, r.optimiser.lr_discriminator, 'and')}, batch {r.run.batch}, seed {r.run.seed}"
     )
     m = r.machine
@@ -479,6 +594,14 @@ def _opening_lines(started: Started) -> list[str]:
     resumed = f", from step {started.resumed.step:,}" if started.resumed.step else ""
     lines.append(f"ends     after {' or '.join(ends)}{resumed}")
     return lines
+
+
+def _penalty(penalty: PenaltySettings) -> str:
+    """The gradient penalty in words."""
+    if not (penalty.gamma or penalty.gamma_end):
+        return "no gradient penalty"
+    name = {"r1+r2": "R1 and R2", "r1": "R1", "r2": "R2"}.get(penalty.name, penalty.name)
+    return f"{name} {penalty.form} with gamma {_pair(penalty.gamma, penalty.gamma_end, 'to')}"
 
 
 def _pair(first: float | None, second: float | None, between: str) -> str:
