@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from duel import BARE, LATENT, LAYOUT, batch_, jitter, noise_, objective_, players_, rates_
+from gansmith.augment.control import sureness
 from gansmith.engine.distribute import World
 from gansmith.engine.moves import (
     Draw,
@@ -225,6 +226,18 @@ def test_now_and_then_a_generated_sample_is_shown_as_real() -> None:
     real, made = (d(jitter(x, u, 0.5), c) for x, u in zip((shown, fake), draw.chances.chunk(2), strict=True))
     loss, _ = discriminator_move(players, batch, draw, goal, rates)
     assert_moved_by(loss, players, "discriminator", F.softplus(made - real).mean())
+
+
+def test_what_passes_for_real_does_not_make_the_discriminator_look_less_sure() -> None:
+    players, batch, draw = players_(), batch_(12), noise_(12, pseudo=True).critics[0]
+    assert draw.swap is not None
+    players.memory["strength"].fill_(0.5)
+    _, record = discriminator_move(players, batch, draw, objective_(adapt=True), rates_())
+    g, d, c = players.generator.network, players.discriminator.network, batch.condition
+    assert c is not None
+    real, made = d(batch.x, c)[draw.swap >= 0.5], d(g(draw.latent, c), c)
+    assert 0 < len(real) < 12
+    torch.testing.assert_close(record["sureness"], sureness(real, made))
 
 
 @forms

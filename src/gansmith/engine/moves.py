@@ -188,7 +188,10 @@ def discriminator_move(
             "logit_fake": made.mean(),
         }
         if objective.adapt:
-            record |= {"sureness": control.sureness(real, made), "strength_now": players.memory["strength"].clone()}
+            honest = real
+            if draw.swap is not None and objective.pack == 1:  # what was made to pass for real would make it look less sure than it is
+                honest = real[draw.swap >= strength] if (draw.swap >= strength).any() else real
+            record |= {"sureness": control.sureness(honest, made), "strength_now": players.memory["strength"].clone()}
     return loss, record
 
 
