@@ -48,13 +48,12 @@ ALIKE: dict[str, Any] = {
 SMALL: dict[str, Any] = {
     "network.name": "dense",
     "network.width": 64,
-    "network.latent": 8,
+    "network.latent": 2,
     "optimiser.lr_generator": 3e-3,
     "optimiser.lr_discriminator": 3e-3,
     "optimiser.lr_end": 0.02,
     "optimiser.beta2_end": 0.999,
 }
-SHARP = 2e-4  # weight of R1 and R2 at the end: a discriminator that may be steep sees modes a hundredth of the plane wide
 SAMPLES = {"ring": 512_000, "grid": 512_000, "sines": 128_000}
 
 DRAWN, WITHIN = 2_500, 3.0  # samples that are counted, and how many deviations from a mode one is of high quality
@@ -137,11 +136,8 @@ def toy(
 
 def _game(name: str, loss: str | LossPair, penalty: str) -> dict[str, Any]:
     """The settings of a game on these data."""
-    points = name != "sines"
-    found: dict[str, Any] = {**(SMALL if points else {}), **({"loss.name": loss} if isinstance(loss, str) else {})}
-    if penalty == "none":
-        return {**found, "penalty.gamma": 0.0}
-    return {**found, "penalty.name": penalty, **({"penalty.gamma_end": SHARP} if points and PENALTIES[penalty].cheap else {})}
+    found: dict[str, Any] = {**({} if name == "sines" else SMALL), **({"loss.name": loss} if isinstance(loss, str) else {})}
+    return {**found, **({"penalty.gamma": 0.0} if penalty == "none" else {"penalty.name": penalty})}
 
 
 def covered(points: np.ndarray, centres: np.ndarray, sigma: float) -> Coverage:
