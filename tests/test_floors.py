@@ -19,7 +19,7 @@ SOURCE = Path(__file__).parents[1] / "src" / PACKAGE
 FLOORS: list[set[str]] = [
     {"errors"},
     {"config", "randomness", "records", "runs"},
-    {"layout", "latent"},
+    {"conditions", "layout", "latent"},
     {"losses", "penalties", "schedules", "ema", "augment", "data", "metrics", "health"},
     {"networks", "features", "downstream"},
     {"engine", "domains"},

@@ -1,13 +1,14 @@
 """An exported generator as a folder: load, draw, decode. It needs neither the engine nor the training data.
 
-config.json            networks, layout, classes, domain, the precision and the format's version
-codec.json             what turns tensors into native samples
-weights.safetensors    of the averaged generator
+config.json             networks, layout, classes or columns, domain, the precision and the format's version
+codec.json              what turns tensors into native samples
+conditions.safetensors  where conditions have several columns: some rows of the training data's, and nothing else of these
+weights.safetensors     of the averaged generator
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -19,16 +20,19 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from gansmith import domains, latent, networks
+from gansmith.conditions import Asked, Column, Conditions, width
 from gansmith.config import NetworkSettings
 from gansmith.domains.domain import Codec, Domain
 from gansmith.errors import ConfigError, DataError, RunError
 from gansmith.layout import Layout
 from gansmith.networks.entrance import entrance, styled
-from gansmith.runs import read_json, write_json, write_tensors
+from gansmith.runs import read_json, read_tensors, write_json, write_tensors
 
 FORMAT = 1
 BLOCK = latent.BLOCK  # samples in one pass of the network, always: a sample's last bit may depend on how many are drawn beside it
 STYLES = 16 * BLOCK  # drawn to see how far styles spread
+ROWS = 1000  # of conditions kept at most
+Label = str | Asked | Sequence[str | Asked]  # a class or columns with their values; or several of them, in turn
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,7 @@ class Card:
     shares: tuple[float, ...] = ()  # of each class in the training data
     own_network: bool = False  # the generator was the user's own module, which only they can build
     step: int = 0  # of the run, when the generator was this one
+    columns: tuple[Column, ...] = ()  # of a condition of several
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -53,6 +58,7 @@ class Card:
             "shares": list(self.shares),
             "own_network": self.own_network,
             "step": self.step,
+            **({"columns": [c.to_dict() for c in self.columns]} if self.columns else {}),
         }
 
     @classmethod
@@ -68,20 +74,22 @@ class Card:
                 shares=tuple(values["shares"]),
                 own_network=values["own_network"],
                 step=int(values.get("step", 0)),
+                columns=tuple(Column.from_dict(c) for c in values.get("columns", ())),
             )
-        except (KeyError, TypeError, ValueError, ConfigError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, ConfigError) as error:
             raise _no_generator(path, error) from None
 
 
 @dataclass(frozen=True)
 class Samples:
-    """Drawn samples in their native form, with the label of each and the latents they came from."""
+    """Drawn samples in their native form, with the label or condition of each and the latents they came from."""
 
     raw: np.ndarray  # [N, ...]; an image is [H, W, C]
     labels: np.ndarray | None  # [N] indices into classes
     classes: tuple[str, ...]
     latents: Tensor  # [N, Z]; those of a generator with styles before any truncation, which moves the style
     domain: Domain = field(repr=False)
+    conditions: Conditions | None = None  # of several columns, where the generator knows such
 
     def __len__(self) -> int:
         return len(self.raw)
@@ -111,8 +119,9 @@ class Directions:
 class Generator:
     """A trained generator, ready to draw."""
 
-    def __init__(self, network: nn.Module, card: Card, codec: Codec, domain: Domain) -> None:
-        self.network, self.card, self.codec, self.domain = network.eval(), card, codec, domain
+    def __init__(self, network: nn.Module, card: Card, codec: Codec, domain: Domain, rows: Conditions | None = None) -> None:
+        """`rows`: conditions of training samples, where they have several columns; what is not asked for is drawn from them."""
+        self.network, self.card, self.codec, self.domain, self.rows = network.eval(), card, codec, domain, rows
 
     @classmethod
     def load(cls, folder: str | Path, network: nn.Module | None = None, device: str = "cpu") -> Generator:
@@ -147,14 +156,24 @@ class Generator:
             codec = domain.codec(state)
         except (KeyError, TypeError, ValueError, ConfigError, DataError) as error:
             raise _no_generator(folder / "codec.json", error) from None
-        return cls(network.to(device), card, codec, domain)
+        return cls(network.to(device), card, codec, domain, _rows(folder / "conditions.safetensors", card) if card.columns else None)
 
     @property
     def classes(self) -> tuple[str, ...]:
         return self.card.classes
 
-    def labels(self, count: int, label: str | Sequence[str] | None, seed: int, start: int = 0) -> np.ndarray | None:
-        """Classes [count] of the samples start, start + 1, …: the one asked for; those asked for, in turn; or as the data have them."""
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """What a condition is made of, where it has several columns."""
+        return self.card.columns
+
+    def labels(self, count: int, label: Label | None, seed: int, start: int = 0) -> np.ndarray | None:
+        """Classes [count] of the samples start, start + 1, …: the one asked for; those asked for, in turn; or as the data have them.
+
+        Of a generator that knows conditions of several columns these, [count, K]: what is asked for, and the rest as the data have it.
+        """
+        if self.rows is not None:
+            return self._conditions(self.rows, count, label, seed, start)
         if not self.classes:
             if label is not None:
                 raise ConfigError(f"label {label!r} was asked for, but this generator knows no labels: its data had none.")
@@ -165,23 +184,32 @@ class Generator:
             if unknown:
                 raise ConfigError(f"there is no label {unknown[0]!r}; this generator knows {', '.join(self.classes)}.")
             return np.array([self.classes.index(asked[i % len(asked)]) for i in range(start, start + count)], np.int64)
-        place = latent.draw(seed, "label", start, count, 1)[:, 0].double()
-        share = torch.special.ndtr(place)  # uniform in (0, 1), by position like the latents
         edges = torch.tensor(np.cumsum(self.card.shares)[:-1])
-        return torch.searchsorted(edges, share, right=True).numpy()
+        return torch.searchsorted(edges, _chances(seed, start, count), right=True).numpy()
+
+    def _conditions(self, rows: Conditions, count: int, label: Label | None, seed: int, start: int) -> np.ndarray:
+        """Conditions [count, K] of the samples start, start + 1, …"""
+        asked = [{}] if label is None else [label] if isinstance(label, str | Mapping) else list(label) or [{}]
+        wanted = [rows.parse(one) if isinstance(one, str) else one for one in asked]
+        chances, turn = _chances(seed, start, count).numpy(), np.arange(start, start + count) % len(wanted)
+        found = np.empty((count, rows.width), np.float32)
+        for i, one in enumerate(wanted):
+            found[turn == i] = rows.drawn(chances[turn == i], one)
+        return found
 
     def sample(
         self,
         count: int = 64,
         *,
-        label: str | Sequence[str] | None = None,
+        label: Label | None = None,
         seed: int = 0,
         truncation: float = 1.0,
         start: int = 0,
     ) -> Samples:
         """Draw `count` samples. The i-th depends on (seed, i) alone, whatever the count, the machine's memory or the number of processes.
 
-        label       one class, or several in turn; None: classes as often as in the training data
+        label       one class, or several in turn; None: classes as often as in the training data. Of conditions of several columns,
+                    "smiling=1,age=35" or {"smiling": 1, "age": 35}, or several of these; what is not said is drawn from training rows
         truncation  in (0, 1]: shrinks the latents towards 0, or styles towards their mean; lower is more typical and less varied
         start       index of the first sample, so that several processes can share the work
         ConfigError for an unknown label or a truncation out of range.
@@ -205,19 +233,27 @@ class Generator:
         truncation: float = 1.0,
         shift: Tensor | None = None,
     ) -> Samples:
-        """Samples of given latents [N, Z] and class indices [N]. `shift` [N, Z]: added to latents or styles, as `directions` tell."""
+        """Samples of given latents [N, Z] and what `labels` gives, [N] or [N, K].
+
+        `shift` [N, Z]: added to latents or styles, as `directions` tell.
+        """
         if not styled(self.network):
             latents = latent.truncate(latents, truncation)
         shift = torch.zeros_like(latents) if shift is None else shift
         passes = self._passes(latents, self.condition(labels), shift, truncation, start % BLOCK)
-        return Samples(np.concatenate([self.codec.decode(x) for x in passes]), labels, self.classes, latents, self.domain)
+        raw = np.concatenate([self.codec.decode(x) for x in passes])
+        if self.columns and labels is not None:
+            return Samples(raw, None, (), latents, self.domain, Conditions(labels, self.columns))
+        return Samples(raw, labels, self.classes, latents, self.domain)
 
     def condition(self, labels: np.ndarray | None) -> Tensor | None:
-        """What the network is told of class indices [N]: one-hot [N, K], or None where it is not conditional."""
+        """What the network is told of class indices [N], one-hot [N, K], or of conditions [N, K]; None where it is not conditional."""
         if not self.card.layout.condition:
             return None
         if labels is None:
             raise ConfigError("this generator is conditional; give the class indices of the samples.")
+        if self.columns:
+            return torch.from_numpy(labels).to(self.device)
         return nn.functional.one_hot(torch.from_numpy(labels), self.card.layout.condition).float().to(self.device)
 
     def draw(self, latents: Tensor, condition: Tensor | None = None, shift: Tensor | float = 0.0, truncation: float = 1.0) -> Tensor:
@@ -275,11 +311,26 @@ class Generator:
             place, inside = place + count, 0
 
 
-def save(folder: Path, card: Card, codec: dict[str, Any], weights: dict[str, Tensor]) -> None:
-    """Write a generator's folder; each file is whole or not there, the weights last."""
+def save(folder: Path, card: Card, codec: dict[str, Any], weights: dict[str, Tensor], rows: Conditions | None = None) -> None:
+    """Write a generator's folder; each file is whole or not there, the weights last. `rows`: as of a `Generator`."""
+    if rows is not None:
+        write_tensors(folder / "conditions.safetensors", {"rows": torch.from_numpy(rows.values)}, {"format": FORMAT})
     write_json(folder / "config.json", card.to_dict())
     write_json(folder / "codec.json", codec)
     write_tensors(folder / "weights.safetensors", weights, {"format": FORMAT})
+
+
+def _chances(seed: int, start: int, count: int) -> Tensor:
+    """Numbers [count] uniform in (0, 1), by position like the latents."""
+    return torch.special.ndtr(latent.draw(seed, "label", start, count, 1)[:, 0].double())
+
+
+def _rows(path: Path, card: Card) -> Conditions:
+    """Conditions of training samples. RunError where they are not there or do not fit the columns."""
+    values = read_tensors(path)[0].get("rows", torch.empty(0))
+    if values.dim() != 2 or not len(values) or not card.layout.condition == values.shape[1] == width(card.columns):
+        raise RunError(f"{path} does not hold conditions of the columns in config.json. Copy the folder again, or train again.")
+    return Conditions(values.numpy(), card.columns)
 
 
 def _no_generator(path: Path, error: Exception) -> RunError:

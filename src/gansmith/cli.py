@@ -132,7 +132,9 @@ def sample(
     run: Annotated[Path, typer.Argument(help="A run folder, or an exported generator.")],
     count: Annotated[int, typer.Option("-n", "--count", help="How many samples (with --interpolate: how many walks).")] = 64,
     out_to: Annotated[Path, typer.Option("-o", "--out", help="A folder to make, or a path ending in .npz.")] = Path("samples"),
-    label: Annotated[str | None, typer.Option(help="Draw this class; several separated by commas, in turn.")] = None,
+    label: Annotated[
+        str | None, typer.Option(help="Draw this class; several separated by commas, in turn. Of several columns: smiling=1,age=35.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="The same seed gives the same samples.")] = 0,
     truncation: Annotated[float, typer.Option(help="Below 1: more typical, less varied.")] = 1.0,
     grid: Annotated[bool, typer.Option("--grid", help="Also one picture of them all.")] = False,
@@ -575,6 +577,9 @@ def _opening_lines(started: Started) -> list[str]:
     """The data in short, then what was chosen."""
     r, n = started.recipe, len(started.collection)
     classes = f", {len(started.collection.classes)} classes" if started.collection.classes else ""
+    if started.collection.conditions is not None:
+        classes = f", with {', '.join(c.name for c in started.collection.conditions.columns[:5])}"
+        classes += ", …" if len(started.collection.conditions.columns) > 5 else ""
     shape = "x".join(str(k) for k in started.collection.raw.shape[1:])
     lines = [f"data     {escape(r.data.source)}: {n:,} samples of {shape}{classes}; {n - started.training:,} held out"]
     lines += [_finding(f) for f in started.collection.findings if f.severity != "note"]
@@ -639,6 +644,10 @@ def _fact(name: str, value: Any) -> str:
     """One fact in words; '' where there is nothing to tell."""
     if name in ("fingerprint", "shape", "span", "count") or value in (None, [], {}, ""):
         return ""
+    if name == "conditions":
+        return "; ".join(
+            f"{column} ({_plain([told['kind'], {k: v for k, v in told.items() if k != 'kind'}])})" for column, told in value.items()
+        )
     if name == "sizes":
         common = ", ".join(f"{n:,} of {_by(size)}" for size, n in value["common"])
         return common if value["min"] == value["max"] else f"{_by(value['min'])} to {_by(value['max'])}; {common}"

@@ -6,12 +6,14 @@ logistic, else in units of the logit or its square.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from gansmith.conditions import Kind
 
 LogitCost = Callable[[Tensor, Tensor], Tensor]
 
@@ -143,12 +145,24 @@ def centring(real: Tensor, fake: Tensor) -> Tensor:
     return (0.5 * (real + fake)).square()
 
 
-def class_cost(guess: Tensor, condition: Tensor) -> Tensor:
+def class_cost(guess: Tensor, condition: Tensor, parts: Sequence[tuple[slice, Kind]] = ()) -> Tensor:
     """Cost of an auxiliary classifier: cross-entropy of its K numbers with the classes of each sample, in nats.
 
     guess [B, K] logits, condition [B, K] one-hot or shares that sum to 1 -> [B].  arXiv:1610.09585
+
+    `parts`: where each column of a condition of several lies and what it is. The cost is then the sum of theirs: the cross-entropy of a
+    choice, the binary one of yes or no, half the squared error of a number, each -log of a likelihood but for a constant.
     """
+    if parts:
+        return torch.stack([_COSTS[kind](guess[:, place], condition[:, place]) for place, kind in parts]).sum(0)
     return -(condition * F.log_softmax(guess, 1)).sum(1)
+
+
+_COSTS: dict[Kind, LogitCost] = {
+    "choice": class_cost,
+    "yes/no": lambda guess, asked: F.binary_cross_entropy_with_logits(guess, asked, reduction="none").sum(1),
+    "number": lambda guess, asked: 0.5 * (guess - asked).square().sum(1),
+}
 
 
 def feature_distance(real: Tensor, fake: Tensor) -> Tensor:

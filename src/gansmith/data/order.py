@@ -36,7 +36,8 @@ class Feed:
     """feed(step) -> this process's part of the batches of that step, `moves` of them one behind the other, encoded and on its device.
 
     Batch number i, of all that the steps take, covers the positions [i·batch, (i+1)·batch) of the shuffled data; process `rank` of `size`
-    takes its share of each, so what is drawn does not depend on the number of processes.
+    takes its share of each, so what is drawn does not depend on the number of processes. What the batch says of each sample is its row of
+    `conditions` [N, K], else its label as one-hot.
     """
 
     def __init__(
@@ -53,9 +54,11 @@ class Feed:
         size: int = 1,
         device: torch.device | str = "cpu",
         moves: int = 1,
+        conditions: np.ndarray | None = None,
     ) -> None:
         assert batch % size == 0, "the caller has seen to a batch that divides"
         self.raw, self.encode, self.members, self.labels, self.condition = raw, encode, members, labels, condition
+        self.conditions = conditions
         self.batch, self.seed, self.share, self.offset = batch, seed, batch // size, rank * batch // size
         self.device, self.moves = torch.device(device), moves
 
@@ -66,6 +69,8 @@ class Feed:
         # numpy.take on a memory map reads only the pages it needs; the copy is what torch may own
         raw = torch.from_numpy(np.ascontiguousarray(np.take(self.raw, index, axis=0)))
         x = self.encode(self._to_device(raw))
+        if self.conditions is not None:
+            return Batch(x, self._to_device(torch.from_numpy(self.conditions[index])))
         if not self.condition or self.labels is None:
             return Batch(x)
         label = self._to_device(torch.from_numpy(self.labels[index]))

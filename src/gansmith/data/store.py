@@ -1,7 +1,7 @@
 """A decoded data set in memory-mapped files, and the bounded cache that keeps such sets between runs.
 
-An entry of the cache is a folder `<root>/<key>/` with raw.npy, digests.npy, labels.npy (where there are labels) and
-collection.json. It is written beside its place and moved there in one step, so a killed process leaves no half entry. The root is
+An entry of the cache is a folder `<root>/<key>/` with raw.npy, digests.npy, labels.npy or conditions.npy (where there are
+any) and collection.json. It is written beside its place and moved there in one step, so a killed process leaves no half entry. The root is
 $GANSMITH_CACHE or ~/.cache/gansmith/data; $GANSMITH_CACHE_GB (20) bounds the whole, and the entries that were not used for
 the longest time go first. No pickle is written or read.
 """
@@ -23,6 +23,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from gansmith.conditions import Column, Conditions
 from gansmith.errors import ConfigError, storage_error
 from gansmith.records import Finding
 
@@ -41,6 +42,7 @@ class Collection:
     raw       [N, ...] array, usually a read-only memory map; an image is [H, W, C] of uint8, uint16 or float32
     labels    [N] int64 indices into `classes`, or None
     classes   names in the order of their indices; empty without labels
+    conditions  what else is known of each sample, in the place of labels: yes or no, numbers and choices; or None
     digests   [N] uint64 hash of each sample's decoded content: equal samples have equal digests
     findings  what was noticed while opening: unreadable files, imbalance, duplicates, ...
     facts     JSON-able counts, sizes, modes, dtype, range, fingerprint; shown by `describe`, kept in data.json
@@ -52,6 +54,12 @@ class Collection:
     classes: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
+    conditions: Conditions | None = None
+
+    @property
+    def condition(self) -> int:
+        """Numbers K that a network is told of a sample."""
+        return self.conditions.width if self.conditions is not None else len(self.classes)
 
     def __len__(self) -> int:
         return len(self.raw)
@@ -153,13 +161,17 @@ def write(
     classes: Sequence[str],
     findings: Sequence[Finding],
     facts: Mapping[str, Any],
+    conditions: Conditions | None = None,
 ) -> None:
     """Complete an entry whose raw.npy is written already."""
     try:
         np.save(folder / "digests.npy", digests, allow_pickle=False)
         if labels is not None:
             np.save(folder / "labels.npy", labels, allow_pickle=False)
-        about = {"classes": list(classes), "findings": [f.to_dict() for f in findings], "facts": dict(facts)}
+        about: dict[str, Any] = {"classes": list(classes), "findings": [f.to_dict() for f in findings], "facts": dict(facts)}
+        if conditions is not None:
+            np.save(folder / "conditions.npy", conditions.values, allow_pickle=False)
+            about["columns"] = [c.to_dict() for c in conditions.columns]
         (folder / "collection.json").write_text(json.dumps(about), encoding="utf-8")
     except OSError as error:
         raise storage_error(error, folder) from error
@@ -176,7 +188,12 @@ def read(folder: Path) -> Collection:
         classes=tuple(about["classes"]),
         findings=tuple(Finding(**f) for f in about["findings"]),
         facts=about["facts"],
+        conditions=_conditions(folder, about["columns"]) if "columns" in about else None,
     )
+
+
+def _conditions(folder: Path, columns: Sequence[Mapping[str, Any]]) -> Conditions:
+    return Conditions(np.load(folder / "conditions.npy", allow_pickle=False), tuple(Column.from_dict(c) for c in columns))
 
 
 def cache_root() -> Path:

@@ -49,7 +49,7 @@ class Domain(Protocol):
         """
 
     def fit(self, collection: Collection) -> Codec:
-        """The codec of a collection; `layout.condition` is the number of classes."""
+        """The codec of a collection; `layout.condition` is that of the collection."""
 
     def codec(self, state: Mapping[str, Any]) -> Codec:
         """A codec from what `Codec.state` gave."""

@@ -13,6 +13,7 @@ from torch.func import functional_call
 
 from gansmith import losses, penalties
 from gansmith.augment import Policy, apa, control
+from gansmith.conditions import Kind
 from gansmith.engine.optimisers import scale
 from gansmith.engine.players import Players
 from gansmith.layout import Batch
@@ -53,6 +54,7 @@ class Objective:
     extra: bool = False  # whether both players move from where they are by the slope of where they would be after a move
     clip: float | None = None  # largest weight of the discriminator
     unrolled: int = 0  # steps of the discriminator that the generator looks ahead
+    parts: tuple[tuple[slice, Kind], ...] = ()  # of a condition of several columns, for an auxiliary classifier
 
 
 @dataclass(frozen=True)
@@ -178,7 +180,7 @@ def discriminator_move(
             cost = 2.0 * penalties.inconsistency(found.logits, of_view).mean()  # the sum of real and fake
             loss, record["consistency"] = loss + weights.consistency * cost, cost
         if found.classes is not None and c is not None:
-            cost = losses.class_cost(found.classes, c).mean()
+            cost = losses.class_cost(found.classes, c, objective.parts).mean()
             loss, record["class_cost_d"] = loss + weights.classes * cost, cost
     with torch.no_grad():
         record |= {
@@ -224,7 +226,7 @@ def generator_move(
             distance = losses.feature_distance(real.features, found.features)
             loss, record["feature_distance"] = loss + weights.features * distance, distance
         if found.classes is not None and cc is not None:
-            cost = losses.class_cost(found.classes, cc).mean()
+            cost = losses.class_cost(found.classes, cc, objective.parts).mean()
             loss, record["class_cost_g"] = loss + weights.classes * cost, cost
     if weights.path:
         assert draw.directions is not None

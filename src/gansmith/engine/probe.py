@@ -20,6 +20,7 @@ import torch
 from torch import nn
 
 from gansmith import losses, penalties
+from gansmith.conditions import Column, slices
 from gansmith.config import Recipe
 from gansmith.engine import distribute
 from gansmith.engine.distribute import World
@@ -79,18 +80,20 @@ def threads(count: int) -> Iterator[None]:
 @dataclass(frozen=True)
 class Setting:
     """What the engine has to know beside the recipe: the data's layout and the standard deviation of one encoded number (the unit of
-    penalty.epsilon), the pair of losses, whether the discriminator judges each sample by itself, and the device."""
+    penalty.epsilon), the pair of losses, whether the discriminator judges each sample by itself, the device, and the columns of a condition
+    of several."""
 
     layout: Layout
     spread: float
     pair: losses.LossPair
     apart: bool
     device: str
+    columns: tuple[Column, ...] = ()
 
 
 def objective(recipe: Recipe, setting: Setting, precision: str, form: str) -> Objective:
     """What the engine minimises under a recipe, in this precision and with the gradient penalty in this form."""
-    layout = setting.layout
+    layout, columns = setting.layout, setting.columns * recipe.game.pack
     asked, game = recipe.penalty, recipe.game
     classes = game.classes if layout.condition and recipe.network.conditioning == "auxiliary" else 0.0
     return Objective(
@@ -110,6 +113,7 @@ def objective(recipe: Recipe, setting: Setting, precision: str, form: str) -> Ob
         clip=asked.clip,
         unrolled=game.unrolled,
         extra=recipe.optimiser.name == "extra",
+        parts=tuple(zip(slices(columns), (c.kind for c in columns), strict=True)),
     )
 
 

@@ -37,6 +37,7 @@ def of_data(run: RunRecord) -> list[tuple[str, str]]:
         ("each sample", " × ".join(map(str, [sum(b["size"] for b in layout["blocks"]), *layout["positions"]])) if layout else None),
         ("brought into shape", known.get("rule")),
         ("classes", known.get("classes")),
+        ("conditions", {name: column["kind"] for name, column in known.get("conditions", {}).items()}),
         *((name.replace("_", " "), known[name]["count"]) for name in COUNTED if name in known),
         ("fingerprint", data.get("fingerprint")),
     ]

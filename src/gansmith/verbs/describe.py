@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from gansmith import config
+from gansmith.conditions import Column
 from gansmith.config import Recipe
 from gansmith.engine.distribute import World
 from gansmith.records import Finding
@@ -42,6 +43,7 @@ class Description:
     facts: dict[str, Any]
     findings: tuple[Finding, ...]
     forecast: Forecast | None = None
+    columns: tuple[Column, ...] = ()  # of conditions, where there are such in the place of classes
 
 
 def describe(
@@ -68,6 +70,7 @@ def describe(
         facts=dict(opened.collection.facts),
         findings=opened.collection.findings,
         forecast=_forecast(recipe, opened, device) if forecast else None,
+        columns=opened.collection.conditions.columns if opened.collection.conditions is not None else (),
     )
 
 

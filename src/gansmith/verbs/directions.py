@@ -53,7 +53,7 @@ def directions(
     entries = []
     with new_folder(out) as folder:
         for i, (vector, spread) in enumerate(zip(found.vectors, found.spreads, strict=True)):
-            walked = source.decode(latents, None if labels is None else np.repeat(labels, steps), shift=places * spread * vector)
+            walked = source.decode(latents, None if labels is None else np.repeat(labels, steps, 0), shift=places * spread * vector)
             picture = f"direction-{i + 1}.png"
             walked.picture(steps).save(folder / picture)
             entries.append(

@@ -95,12 +95,13 @@ def strip(path: Path, moments: Sequence[Moment], plane: Plane, title: str) -> No
     def draw(figure: Figure) -> None:
         across = -(-len(chosen) // ROWS)
         grid = figure.subplots(ROWS, across, squeeze=False)
-        figure.subplots_adjust(0.01, 0.06, 0.99, 0.94, 0.04, 0.12)
+        figure.subplots_adjust(0.01, 0.06, 0.99, 0.89, 0.04, 0.12)
+        figure.text(0.01, 0.985, title, fontsize=10, fontweight="bold", va="top")
         for axes in grid.flat[len(chosen) :]:
             axes.axis("off")
         for axes, moment in zip(grid.flat, chosen, strict=False):
             _draw_plane(axes, moment, plane, 2.0)
-            axes.set_title(f"step {moment.step:,}" if moment.step else f"{title}: step 0", fontsize=9, loc="left")
+            axes.set_title(f"step {moment.step:,}", fontsize=9, loc="left")
         if chosen[0].points:
             _legend(grid[-1][0])
 

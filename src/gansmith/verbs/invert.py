@@ -96,6 +96,8 @@ def _search(
         return _pyramid(scale(source.draw(latents, source.condition(labels))))
 
     asked = source.labels(1, label, seed) if label is not None else np.arange(len(source.classes)) if source.classes else None
+    if source.columns and label is None:
+        asked = source.labels(starts, None, seed)
     targets = _pyramid(x)
     begin, labels = _starts(source, features, targets, asked, starts, seed)
     best, kinds, distances, done = [], [], [], 0
@@ -141,7 +143,7 @@ def _starts(
     each = starts if asked is None else -(-starts // len(asked))
     rows, far = [], []
     for kind in [None] if asked is None else asked:
-        drawn = [features(z, None if kind is None else np.full(len(z), kind)) for z in pool.split(BLOCK)]
+        drawn = [features(z, None if kind is None else np.repeat(kind[None], len(z), 0)) for z in pool.split(BLOCK)]
         near = torch.cdist(targets, torch.cat(drawn), compute_mode="donot_use_mm_for_euclid_dist").topk(each, largest=False)
         rows.append(near.indices)
         far.append(near.values)
@@ -206,5 +208,8 @@ def _write(folder: Path, inversion: Inversion, names: list[str], about: dict[str
     if found.labels is not None:
         arrays |= {"labels": found.labels, "class_names": np.array(found.classes)}
         entries = [{**entry, "label": found.classes[k]} for entry, k in zip(entries, found.labels, strict=True)]
+    if found.conditions is not None:
+        arrays |= {"conditions": found.conditions.in_units(), "condition_names": np.array(found.conditions.names)}
+        entries = [{**entry, "condition": c} for entry, c in zip(entries, found.conditions.records(), strict=True)]
     np.savez_compressed(folder / "latents.npz", **arrays)
     write_json(folder / "inversion.json", {**about, "pictures": entries})

@@ -6,7 +6,7 @@ import copy
 import os
 import platform
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from gansmith import artefact, domains, latent
+from gansmith.conditions import Conditions
 from gansmith.config import Recipe
 from gansmith.data.order import Feed
 from gansmith.data.split import held_out
@@ -55,6 +56,8 @@ class Opened:
         held = held_out(collection.digests, recipe.data.held_out, recipe.run.seed, collection.labels)
         if (~held).sum() < 2:
             raise DataError(f"{int((~held).sum())} sample is left to train on; a game needs at least 2. Add data, or lower data.held_out.")
+        if collection.conditions is not None:
+            collection = replace(collection, conditions=collection.conditions.fitted(np.flatnonzero(~held)))
         return cls(domain, collection, domain.fit(collection), held)
 
     @property
@@ -95,13 +98,14 @@ class Opened:
             size=world.size,
             device=world.device,
             moves=moves,
+            conditions=None if self.collection.conditions is None else self.collection.conditions.values,
         )
 
     def resolve(self, recipe: Recipe, parts: Parts, world: World) -> tuple[Recipe, float, list[probe.Trial]]:
         """The recipe with nothing left to choose, the samples a second it gives here, and what the probe of the machine found."""
         situation = automatic.Situation(self.layout, len(self.members), self.total_variance, world.device)
         game = automatic.resolve_game(recipe, situation)
-        check_parts(parts, self.layout, game)
+        check_parts(parts, self.layout, game, several=self.collection.conditions is not None)
 
         def pair() -> tuple[nn.Module, nn.Module]:
             # copies, for a forward pass may change what a module remembers, such as batch statistics
@@ -124,10 +128,13 @@ class Opened:
 
     def setting(self, recipe: Recipe, parts: Parts, device: str) -> probe.Setting:
         """What the engine has to know of these data and parts."""
-        return probe.Setting(self.layout, self.spread, pair_of(recipe, parts), apart(recipe, self.layout, parts), device)
+        of_several = self.collection.conditions.columns if self.collection.conditions is not None else ()
+        return probe.Setting(self.layout, self.spread, pair_of(recipe, parts), apart(recipe, self.layout, parts), device, of_several)
 
     def preview_latents(self, recipe: Recipe, device: str) -> tuple[Tensor, Tensor | None]:
-        """The latents of every preview, and conditions that go through the classes in turn."""
+        """The latents of every preview, and conditions that go through the classes in turn, or are those of training samples."""
+        if self.collection.conditions is not None:
+            return self._drawn(recipe, "preview", self._rows(PREVIEW).values[np.arange(PREVIEW) % len(self.members)], device)
         return self._drawn(recipe, "preview", np.arange(PREVIEW) % max(self.layout.condition, 1), device)
 
     def look(self, recipe: Recipe, device: str) -> tuple[Tensor, Tensor, Tensor | None]:
@@ -136,21 +143,46 @@ class Opened:
         members = np.sort(order[: automatic.LOOKED_AT])
         real = self.codec.encode(torch.from_numpy(np.take(self.collection.raw, members, axis=0)))
         labels = self.collection.labels[members] if self.collection.labels is not None else np.zeros(len(members), np.int64)
+        if self.collection.conditions is not None:
+            labels = self.collection.conditions.values[members]
         return real, *self._drawn(recipe, "look", labels, device)
 
     def _drawn(self, recipe: Recipe, purpose: str, labels: np.ndarray, device: str) -> tuple[Tensor, Tensor | None]:
+        """Latents, and the conditions that labels [N] or rows of conditions [N, K] are."""
         assert recipe.network.latent
         latents = latent.draw(recipe.run.seed, purpose, 0, len(labels), recipe.network.latent).to(device)
         if not self.layout.condition:
             return latents, None
+        if self.collection.conditions is not None:
+            return latents, torch.from_numpy(labels).to(device)
         return latents, nn.functional.one_hot(torch.from_numpy(labels), self.layout.condition).float().to(device)
+
+    def _rows(self, count: int) -> Conditions:
+        """Conditions of at most so many training samples, evenly over them."""
+        assert self.collection.conditions is not None
+        return self.collection.conditions.keep(
+            self.members[np.linspace(0, len(self.members) - 1, min(count, len(self.members))).astype(int)]
+        )
+
+    @property
+    def rows(self) -> Conditions | None:
+        """The conditions that a generator keeps, to draw from; None where they have no columns."""
+        return None if self.collection.conditions is None else self._rows(artefact.ROWS)
 
     def card(self, recipe: Recipe, parts: Parts) -> artefact.Card:
         shares: tuple[float, ...] = ()
         if self.collection.labels is not None:
             counts = np.bincount(self.collection.labels[self.members], minlength=self.layout.condition)
             shares = tuple((counts / counts.sum()).tolist())
-        return artefact.Card(recipe.network, self.layout, self.domain.name, self.collection.classes, shares, parts.generator is not None)
+        return artefact.Card(
+            recipe.network,
+            self.layout,
+            self.domain.name,
+            self.collection.classes,
+            shares,
+            parts.generator is not None,
+            columns=self.collection.conditions.columns if self.collection.conditions is not None else (),
+        )
 
     def facts(self, recipe: Recipe, parts: Parts, trials: Sequence[probe.Trial] = ()) -> dict[str, Any]:
         """data.json: what was trained on, what was kept out, what was noticed, and on which machine."""

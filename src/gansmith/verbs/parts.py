@@ -60,15 +60,18 @@ def apart(recipe: Recipe, layout: Layout, parts: Parts) -> bool:
     return not any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in parts.discriminator.modules())
 
 
-def check_parts(parts: Parts, layout: Layout, recipe: Recipe) -> None:
-    """ConfigError where a module that was brought does not fit these data or the game: tried on two samples."""
+def check_parts(parts: Parts, layout: Layout, recipe: Recipe, several: bool = False) -> None:
+    """ConfigError where a module that was brought does not fit these data or the game: tried on two samples.
+
+    `several`: whether the condition has several columns, and is no class.
+    """
     latents = recipe.network.latent or 1
     condition = nn.functional.one_hot(torch.zeros(2, dtype=torch.int64), layout.condition).float() if layout.condition else None
     shape = ", ".join(str(n) for n in layout.shape)
+    told = (f"a condition of {layout.condition} numbers", "one") if several else (f"{layout.condition} classes", "a one-hot")
     if parts.generator is not None:
-        x = _try(
-            "generator", parts.generator, generate, torch.zeros(2, latents), condition, f"latents [B, {latents}] (network.latent={latents})"
-        )
+        given = f"latents [B, {latents}] (network.latent={latents})"
+        x = _try("generator", parts.generator, generate, torch.zeros(2, latents), condition, given, told)
         if tuple(x.shape) != (2, *layout.shape):
             raise ConfigError(f"the generator gives {tuple(x.shape)} for 2 latents; samples of this data are [B, {shape}].")
     if parts.discriminator is not None:
@@ -80,7 +83,9 @@ def check_parts(parts: Parts, layout: Layout, recipe: Recipe) -> None:
         judged = layout.packed(recipe.game.pack)
         shape = ", ".join(str(n) for n in judged.shape)
         condition = None if condition is None else condition.repeat(1, recipe.game.pack)
-        logits = _try("discriminator", parts.discriminator, logits_of, torch.zeros(2, *judged.shape), condition, f"samples [B, {shape}]")
+        logits = _try(
+            "discriminator", parts.discriminator, logits_of, torch.zeros(2, *judged.shape), condition, f"samples [B, {shape}]", told
+        )
         if tuple(logits.shape) != (2,):
             raise ConfigError(f"the discriminator gives {logits.numel() // 2} numbers for each sample; one logit is wanted, [B] or [B, 1].")
 
@@ -92,10 +97,11 @@ def _try(
     x: Tensor,
     condition: Tensor | None,
     given: str,
+    told: tuple[str, str],
 ) -> Tensor:
     if condition is not None and not _takes_two(module):
         raise ConfigError(
-            f"these data have {condition.shape[1]} classes, and the forward of the {name} takes no condition. Let it take a one-hot "
+            f"these data have {told[0]}, and the forward of the {name} takes no condition. Let it take {told[1]} "
             f"[B, {condition.shape[1]}] as its second argument, or leave the labels aside with data.labels=none."
         )
     try:

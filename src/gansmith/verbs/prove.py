@@ -189,6 +189,12 @@ def _labels_of(part: Part) -> np.ndarray:
 
 def _labels(found: Sets) -> np.ndarray:
     """Labels [N] of the training part. DataError where there are none, or no classes to tell apart."""
+    conditions = found.training.collection.conditions
+    if conditions is not None:
+        raise DataError(
+            f"the data of {found.subject} have conditions ({', '.join(c.name for c in conditions.columns[:5])}) and no classes, and a "
+            "proof trains models to tell classes apart. Give one column of classes with --labels, and train again."
+        )
     if found.training.labels is None:
         raise DataError(
             f"the data of {found.subject} have no labels, and a proof trains models to tell classes apart. Sort the samples into a folder "

@@ -146,12 +146,13 @@ def _classes(generator: Generator) -> tuple[Picture, ...]:
 
 
 def _walk(generator: Generator) -> Picture:
-    """Walks from one latent to another along the sphere, each within one class."""
+    """Walks from one latent to another along the sphere, each of one class or condition."""
     steps, size = STEPS[_axes(generator)], generator.card.network.latent
     assert size
     ends = latent.draw(SEED, "walk", 0, 2 * WALKS, size)
     latents = torch.cat([latent.path(pair, steps - 1) for pair in ends.split(2)])
-    labels = np.arange(WALKS).repeat(steps) % len(generator.classes) if generator.classes else None
+    kinds = np.arange(WALKS) % len(generator.classes) if generator.classes else generator.labels(WALKS, None, SEED)
+    labels = None if kinds is None else np.repeat(kinds, steps, 0)
     raw = generator.decode(latents, labels).raw
     words = f"{WALKS} walks of {steps} samples from one latent to another"
     return _picture(generator, raw, words, f"{words}, each sample a little different from the one before")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
 from gansmith import artefact, config, runs
-from gansmith.artefact import Generator, Samples
+from gansmith.artefact import Generator, Label, Samples
 from gansmith.config import Recipe
 from gansmith.errors import RunError
 from gansmith.runs import RunFolder
@@ -59,7 +58,7 @@ class Run:
             self._loaded = Generator.load(self.folder.generator, self._own)
         return self._loaded
 
-    def sample(self, count: int = 64, *, label: str | Sequence[str] | None = None, seed: int = 0, truncation: float = 1.0) -> Samples:
+    def sample(self, count: int = 64, *, label: Label | None = None, seed: int = 0, truncation: float = 1.0) -> Samples:
         """Draw samples; see `Generator.sample`."""
         return self.generator.sample(count, label=label, seed=seed, truncation=truncation)
 

@@ -14,7 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from gansmith import latent
-from gansmith.artefact import BLOCK, Generator, Samples
+from gansmith.artefact import BLOCK, Generator, Label, Samples
+from gansmith.conditions import Asked, from_units
 from gansmith.engine import distribute
 from gansmith.engine.distribute import World
 from gansmith.errors import ConfigError, DataError, storage_error
@@ -31,7 +32,7 @@ def sample(
     count: int = 64,
     *,
     out: str | Path = "samples",
-    label: str | None = None,
+    label: str | Asked | None = None,
     seed: int = 0,
     truncation: float = 1.0,
     grid: bool = False,
@@ -43,12 +44,13 @@ def sample(
     """Draw from a run or an exported generator into files, and give their place.
 
     out          a folder, made here: one file a sample in the domain's own format, and manifest.json; or a path ending in .npz: one file
-                 with the arrays `samples`, `labels` and `class_names`
-    label        one class, or several separated by commas, in turn; None: as often as in the training data
+                 with the arrays `samples`, `labels` and `class_names`, or `conditions` and `condition_names`
+    label        one class, or several separated by commas, in turn; None: as often as in the training data. Of conditions of several
+                 columns, "smiling=1,age=35" or a mapping; what is not said is drawn from rows of the training data
     grid         also draw the first samples as one picture, grid.png (beside an .npz: NAME.png)
     interpolate  instead of single samples, `count` walks of so many steps from one latent to another, along the sphere
     latents      in the place of `count` drawn samples, those of an .npz with the array `latents` [N, Z] and, unless `label` is given,
-                 `labels` [N] of class indices: what `invert` writes
+                 `labels` [N] of class indices or `conditions` [N, K]: what `invert` writes
 
     Sample i depends on (seed, i) alone. Under torchrun the processes share the work. ConfigError, RunError and StorageError as usual.
     """
@@ -62,7 +64,7 @@ def sample(
         raise ConfigError("walks are between drawn latents, and these are given. Leave one of the two out.")
     target = free(out)
     source = load(run, generator)
-    labels = None if label is None else [label] if label in source.classes else [word.strip() for word in label.split(",")]
+    labels = _asked(label, source)
     world = distribute.join("cpu")
     try:
         given = None if latents is None else read_latents(latents, source)
@@ -89,12 +91,22 @@ def sample(
         world.leave()
 
 
+def _asked(label: str | Asked | None, source: Generator) -> Label | None:
+    """What is asked for, several classes apart."""
+    if not isinstance(label, str) or source.columns:
+        return label
+    return [label] if label in source.classes else [word.strip() for word in label.split(",")]
+
+
 def read_latents(path: str | Path, source: Generator) -> tuple[Tensor, np.ndarray | None]:
-    """The arrays `latents` [N, Z] and, where there are classes, `labels` [N] of an .npz. DataError where they do not fit the generator."""
+    """The arrays `latents` [N, Z] and, where there are classes, `labels` [N] of an .npz, or where there are columns, `conditions` [N, K].
+
+    DataError where they do not fit the generator.
+    """
     size, classes = source.card.network.latent, len(source.classes)
     try:
         with np.load(path, allow_pickle=False) as arrays:
-            latents, labels = arrays["latents"], arrays.get("labels")
+            latents, labels, conditions = arrays["latents"], arrays.get("labels"), arrays.get("conditions")
     except FileNotFoundError:
         raise DataError(f"there is no file of latents {path}. Give an .npz as 'gansmith invert' writes.") from None
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
@@ -103,6 +115,10 @@ def read_latents(path: str | Path, source: Generator) -> tuple[Tensor, np.ndarra
         raise DataError(
             f"the latents in {path} are of shape {latents.shape} and dtype {latents.dtype}; finite numbers of shape [N, {size}] are wanted."
         )
+    if conditions is not None and source.rows is not None:
+        if conditions.shape != (len(latents), source.rows.width) or conditions.dtype.kind != "f" or not np.isfinite(conditions).all():
+            raise DataError(f"the conditions in {path} are not {source.rows.width} finite numbers for each of {len(latents)} latents.")
+        return torch.from_numpy(latents).float(), from_units(conditions, source.columns)
     if labels is None or not classes:
         return torch.from_numpy(latents).float(), None
     if labels.shape != latents.shape[:1] or labels.dtype.kind not in "iu" or labels.min() < 0 or labels.max() >= classes:
@@ -114,7 +130,7 @@ def _chunk(
     source: Generator,
     start: int,
     count: int,
-    label: list[str] | None,
+    label: Label | None,
     seed: int,
     truncation: float,
     given: tuple[Tensor, np.ndarray | None] | None,
@@ -128,15 +144,15 @@ def _chunk(
     return source.decode(latents[rows], kinds, start, truncation=truncation)
 
 
-def _walks(source: Generator, count: int, steps: int, label: list[str] | None, seed: int, truncation: float) -> Samples:
-    """`count` walks of `steps` samples, each within one class."""
+def _walks(source: Generator, count: int, steps: int, label: Label | None, seed: int, truncation: float) -> Samples:
+    """`count` walks of `steps` samples, each of one class or condition."""
     size = source.card.network.latent
     assert size
     ends = latent.draw(seed, "sample", 0, 2 * count, size)
     places = torch.linspace(0.0, 1.0, steps)
     walks = [latent.slerp(a.expand(steps, -1), b.expand(steps, -1), places[:, None]) for a, b in zip(ends[::2], ends[1::2], strict=True)]
     labels = source.labels(count, label, seed)
-    return source.decode(torch.cat(walks), None if labels is None else np.repeat(labels, steps), truncation=truncation)
+    return source.decode(torch.cat(walks), None if labels is None else np.repeat(labels, steps, 0), truncation=truncation)
 
 
 def _write_archive(target: Path, chunks: list[Samples], grid: bool, columns: int) -> None:
@@ -145,6 +161,9 @@ def _write_archive(target: Path, chunks: list[Samples], grid: bool, columns: int
     if chunks[0].labels is not None:
         arrays["labels"] = np.concatenate([c.labels for c in chunks if c.labels is not None])
         arrays["class_names"] = np.array(chunks[0].classes)
+    if chunks[0].conditions is not None:
+        arrays["conditions"] = np.concatenate([c.conditions.in_units() for c in chunks if c.conditions is not None])
+        arrays["condition_names"] = np.array(chunks[0].conditions.names)
     with replacing(target) as temporary, temporary.open("wb") as file:
         np.savez_compressed(file, **arrays)
     if grid:
@@ -174,7 +193,7 @@ def _write_folder(
         for chunk in chunks:
             names = [_name(i, total, chunk, i - start) for i in range(start, start + len(chunk))]
             files = source.domain.write(chunk.raw, part, names)
-            entries = [_entry(f, i, chunk) for i, f in enumerate(files)] if len(files) == len(chunk) else [{"file": f} for f in files]
+            entries = _entries(files, chunk)
             (part / f".{start:012d}.json").write_text(json.dumps(entries), encoding="utf-8")
             if grid and start == 0:
                 _save_picture(chunk, part / "grid.png", columns)
@@ -186,7 +205,9 @@ def _write_folder(
             files = [entry for path in lists for entry in json.loads(path.read_text(encoding="utf-8"))]
             for path in lists:
                 path.unlink()
-            write_json(part / "manifest.json", {**conditions, "classes": list(source.classes), "samples": files})
+            known = {**conditions, "classes": list(source.classes)}
+            known |= {"columns": {c.name: c.known for c in source.columns}} if source.columns else {}
+            write_json(part / "manifest.json", {**known, "samples": files})
             if target.exists():
                 target.rmdir()
             part.replace(target)
@@ -205,8 +226,15 @@ def _name(index: int, total: int, chunk: Samples, place: int) -> str:
     return f"{number}_{label}"
 
 
-def _entry(file: str, place: int, chunk: Samples) -> dict[str, Any]:
-    return {"file": file} if chunk.labels is None else {"file": file, "label": chunk.classes[chunk.labels[place]]}
+def _entries(files: list[str], chunk: Samples) -> list[dict[str, Any]]:
+    """Each file with the label or condition of its sample, where each sample has one."""
+    if len(files) != len(chunk):
+        return [{"file": f} for f in files]
+    if chunk.conditions is not None:
+        return [{"file": f, "condition": c} for f, c in zip(files, chunk.conditions.records(), strict=True)]
+    if chunk.labels is None:
+        return [{"file": f} for f in files]
+    return [{"file": f, "label": chunk.classes[k]} for f, k in zip(files, chunk.labels, strict=True)]
 
 
 def _save_picture(chunk: Samples, path: Path, columns: int) -> None:

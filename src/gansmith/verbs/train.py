@@ -313,11 +313,11 @@ def _write_report(run: RunFolder) -> None:
 def _watchers(
     run: RunFolder, recipe: Recipe, opened: Opened, parts: Parts, world: World, audience: Audience, start: Position, quality: Quality | None
 ) -> list[Watcher]:
-    card = opened.card(recipe, parts)
+    card, rows = opened.card(recipe, parts), opened.rows
 
     def export(tick: Tick, players: Players) -> None:
         step, weights = quality.chosen(tick, players) if quality else (tick.position.step, checkpoint.average_weights(players))
-        artefact.save(run.generator, replace(card, step=step), opened.codec.state(), weights)
+        artefact.save(run.generator, replace(card, step=step), opened.codec.state(), weights, rows)
 
     found: list[Watcher] = [Log(run), *([quality] if quality else [])]
     if recipe.run.tensorboard:

@@ -41,7 +41,7 @@ class ImageDomain:
         return open_origin(origin, settings, largest, progress, source)
 
     def fit(self, collection: Collection) -> ImageCodec:
-        """The codec of a collection; `layout.condition` is the number of classes."""
+        """The codec of a collection; `layout.condition` is that of the collection."""
         return ImageCodec.fit(collection)
 
     def codec(self, state: Mapping[str, Any]) -> ImageCodec:

@@ -13,6 +13,7 @@ from typing import IO, Any
 
 import numpy as np
 
+from gansmith.conditions import Conditions, of_matrix
 from gansmith.data.store import BLOCK_BYTES, blocks
 from gansmith.domains.image.kinds import Arrays
 from gansmith.domains.image.labels import Labels, from_values
@@ -53,7 +54,7 @@ def is_image_like(shape: Sequence[int], dtype: np.dtype) -> bool:
     return len(shape) in (3, 4) and dtype.kind in "buif" and all(s > 0 for s in shape)
 
 
-def of_array(array: np.ndarray, kind: str, labels: Labels | None = None, notes: tuple[Finding, ...] = ()) -> Arrays:
+def of_array(array: np.ndarray, kind: str, labels: Labels | Conditions | None = None, notes: tuple[Finding, ...] = ()) -> Arrays:
     """An array in memory or memory-mapped, [N, ...]. DataError where it is not shaped like pictures."""
     if array.dtype.hasobject:
         raise DataError(f"the array in {kind} holds Python objects, which are never loaded. Save it as plain numbers.")
@@ -62,10 +63,8 @@ def of_array(array: np.ndarray, kind: str, labels: Labels | None = None, notes: 
             f"an array of shape {array.shape} and dtype {array.dtype} is not pictures; numbers of shape [N, H, W], [N, H, W, C] "
             "or [N, C, H, W] were wanted."
         )
-    if labels is not None and len(labels.indices) != len(array):
-        raise DataError(
-            f"there are {len(labels.indices):,} labels and {len(array):,} pictures. Give one label a picture, or --labels none."
-        )
+    if labels is not None and len(labels) != len(array):
+        raise DataError(f"there are {len(labels):,} labels and {len(array):,} pictures. Give one label a picture, or --labels none.")
     return Arrays(kind, len(array), tuple(array.shape[1:]), array.dtype, lambda: blocks(array), labels, notes)
 
 
@@ -88,7 +87,8 @@ def npy(path: Path) -> Arrays:
 
 
 def npz(path: Path, labelled: bool = True) -> Arrays:
-    """The image-like array of a .npz file, its labels (y, labels, label) and class names (class_names).
+    """The image-like array of a .npz file, its labels (y, labels, label) and class names (class_names), or its conditions [N, K] and their
+    names (condition_names).
 
     Read in pieces from inside the file. DataError that lists what there is where no array is image-like.
     """
@@ -254,7 +254,9 @@ def _npz_member(path: Path, name: str) -> np.ndarray:
         raise DataError(_npy_trouble(path, error)) from None
 
 
-def _npz_labels(path: Path, lowered: dict[str, str], count: int) -> Labels | None:
+def _npz_labels(path: Path, lowered: dict[str, str], count: int) -> Labels | Conditions | None:
+    if "conditions" in lowered:
+        return _npz_conditions(path, lowered, count)
     key = next((lowered[k] for k in LABEL_KEYS if k in lowered), None)
     if key is None:
         return None
@@ -267,6 +269,15 @@ def _npz_labels(path: Path, lowered: dict[str, str], count: int) -> Labels | Non
     names = next((lowered[k] for k in NAME_KEYS if k in lowered), None)
     classes: Any = _npz_member(path, names).tolist() if names else ()
     return from_values(values, classes, where=f"the labels in {path.name}")
+
+
+def _npz_conditions(path: Path, lowered: dict[str, str], count: int) -> Conditions:
+    values = _npz_member(path, lowered["conditions"])
+    names = _npz_member(path, lowered["condition_names"]).tolist() if "condition_names" in lowered else ()
+    found = of_matrix(values, [str(n) for n in names], f"the conditions in {path.name}")
+    if len(found) != count:
+        raise DataError(f"{path} has {len(found):,} conditions and {count:,} pictures. Save one row a picture, or pass --labels none.")
+    return found
 
 
 def _npy_trouble(path: Path, error: Exception) -> str:

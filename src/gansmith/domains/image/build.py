@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import warnings
 from collections import Counter, deque
@@ -15,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from gansmith.conditions import Conditions
 from gansmith.config import DataSettings
 from gansmith.data.store import RowWriter, blocks, digest_rows, write
 from gansmith.domains.image import facts
@@ -53,7 +55,7 @@ class Decoded:
     sizes: Counter[tuple[int, int]]  # height and width before fitting -> how many
     modes: Counter[str]
     rule: str  # in words
-    labels: Labels | None
+    labels: Labels | Conditions | None
     unreadable: dict[str, str] = field(default_factory=dict)  # name -> reason
     findings: list[Finding] = field(default_factory=list)
 
@@ -371,7 +373,8 @@ def _finish(folder: Path, raw: np.ndarray, decoded: Decoded) -> None:
     duplicates, about_duplicates = facts.describe_duplicates(groups, decoded.names, count)
     near, about_near = facts.describe_near(facts.near_pairs(seen.hashes, digests, raw, span, seen.total_variance), decoded.names, count)
     findings = [*_unreadable(decoded), *about_duplicates, *about_near]
-    labels = decoded.labels
+    labels = decoded.labels if isinstance(decoded.labels, Labels) else None
+    conditions = decoded.labels if isinstance(decoded.labels, Conditions) else None
     classes: dict[str, Any] = {"classes": {}, "imbalance": None}
     if labels:
         classes, about_classes = facts.describe_classes(labels.indices, labels.classes)
@@ -403,22 +406,27 @@ def _finish(folder: Path, raw: np.ndarray, decoded: Decoded) -> None:
         "shape": list(raw.shape[1:]),
         "rule": decoded.rule,
         **classes,
+        **({"conditions": conditions.told()} if conditions is not None else {}),
         "duplicates": duplicates,
         "near_duplicates": near,
         "unreadable": {"count": len(decoded.unreadable), "files": dict(list(decoded.unreadable.items())[:LISTED])},
         "constant": constant,
-        "fingerprint": fingerprint(digests, labels),
+        "fingerprint": fingerprint(digests, decoded.labels),
         "mean": seen.mean.tolist(),
         "std": seen.std.tolist(),
         "total_variance": seen.total_variance,
     }
-    write(folder, digests, labels.indices if labels else None, labels.classes if labels else (), findings, about)
+    write(folder, digests, labels.indices if labels else None, labels.classes if labels else (), findings, about, conditions)
 
 
-def fingerprint(digests: np.ndarray, labels: Labels | None) -> str:
-    """Fixed by the decoded pictures, their order, their labels and the class names, wherever they came from."""
+def fingerprint(digests: np.ndarray, labels: Labels | Conditions | None) -> str:
+    """Fixed by the decoded pictures, their order, and their labels and the class names or their conditions and the columns of these,
+    wherever they came from."""
     made = hashlib.blake2b(digests.astype("<u8").tobytes(), digest_size=16)
-    if labels:
+    if isinstance(labels, Conditions):
+        made.update(labels.values.astype("<f4").tobytes())
+        made.update(json.dumps([c.to_dict() for c in labels.columns]).encode())
+    elif labels:
         made.update(labels.indices.astype("<i8").tobytes())
         made.update("\0".join(labels.classes).encode(errors="surrogatepass"))
     return made.hexdigest()

@@ -34,7 +34,7 @@ class ImageCodec:
         mean, std = np.array(collection.facts["mean"]), np.array(collection.facts["std"])  # [C], of the encoded pictures
         centre, spread = float(mean.mean()), float(np.sqrt((std**2).mean() + mean.var()))
         pixels = Block("pixels", channels, "bounded", centre, max(spread, LEAST))
-        layout = Layout((pixels,), (height, width), condition=len(collection.classes))
+        layout = Layout((pixels,), (height, width), condition=collection.condition)
         return cls(layout, str(collection.raw.dtype), lo, hi)
 
     def encode(self, raw: Tensor) -> Tensor:

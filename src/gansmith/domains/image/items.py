@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import chain
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from gansmith.conditions import Conditions, of_records
 from gansmith.config import DataSettings
 from gansmith.data.store import Collection, RowWriter
 from gansmith.domains.image.arrays import of_array
@@ -39,7 +40,8 @@ def collect(
     """A collection from a torch Dataset, a sequence of pictures, or one array or tensor [N, ...] of all.
 
     A picture is a PIL image, or an array or tensor [H, W], [H, W, C] or [C, H, W], all of one shape. Items may be pairs (picture,
-    label) or mappings with `image` and `label`; or `labels` gives one label a picture. Each item is asked for once, so a Dataset
+    label) or mappings with `image` and `label`; or `labels` gives one label a picture. A label that is a mapping, column name to value,
+    is a condition. Each item is asked for once, so a Dataset
     that draws random variants is frozen as it came. DataError where items are no pictures or do not go together.
     """
     settings = settings or DataSettings()
@@ -110,12 +112,24 @@ def _spool(pairs: Iterator[tuple[Any, Any]], folder: Path, labels: Any, names: S
     values = labels if labels is not None else own if own[0] is not None else None
     if values is None or not labelled:
         return source, mark
-    found = from_values(_plain(values) if _is_array(values) else [_scalar(v) for v in values], names)
-    if len(found.indices) != len(own):
-        raise DataError(f"there are {len(found.indices):,} labels and {len(own):,} pictures. Give one label a picture.")
+    found = _of_items(values, names)
+    if len(found) != len(own):
+        raise DataError(f"there are {len(found):,} labels and {len(own):,} pictures. Give one label a picture.")
     if isinstance(source, Files):
         return Files(source.kind, source.names, source.walk, found), mark
     return Arrays(source.kind, source.count, source.shape, source.dtype, source.blocks, found), mark
+
+
+def _of_items(values: Any, names: Sequence[str]) -> Labels | Conditions:
+    """Labels, or conditions where each is a mapping of columns."""
+    if _is_array(values):
+        return from_values(_plain(values), names)
+    if any(isinstance(v, Mapping) for v in values):
+        odd = next((i for i, v in enumerate(values) if not isinstance(v, Mapping)), None)
+        if odd is not None:
+            raise DataError(f"the label of item {odd} is no mapping of columns as others are. Give all in one form.")
+        return of_records([{k: _scalar(x) for k, x in v.items()} for v in values], "the labels")
+    return from_values([_scalar(v) for v in values], names)
 
 
 def _spool_arrays(pictures: Iterator[Any], folder: Path) -> tuple[Arrays, str]:
@@ -203,6 +217,8 @@ def _scalar(value: Any) -> Any:
     return value.item() if hasattr(value, "item") and getattr(value, "ndim", 0) == 0 else value
 
 
-def _mark(labels: Labels | None) -> Any:
+def _mark(labels: Labels | Conditions | None) -> Any:
     """What tells two sets of labels apart."""
+    if isinstance(labels, Conditions):
+        return [hashlib.blake2b(labels.values.tobytes(), digest_size=16).hexdigest(), [c.to_dict() for c in labels.columns]]
     return None if labels is None else [hashlib.blake2b(labels.indices.tobytes(), digest_size=16).hexdigest(), list(labels.classes)]

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from gansmith.conditions import Conditions
 from gansmith.domains.image.labels import Labels
 from gansmith.domains.image.trees import Opener
 from gansmith.records import Finding
@@ -20,7 +21,7 @@ class Files:
     kind: str
     names: tuple[str, ...]
     walk: Callable[[], Iterator[tuple[str, Opener]]]
-    labels: Labels | None = None
+    labels: Labels | Conditions | None = None
     notes: tuple[Finding, ...] = ()
 
 
@@ -36,7 +37,7 @@ class Arrays:
     shape: tuple[int, ...]
     dtype: np.dtype
     blocks: Callable[[], Iterator[np.ndarray]]
-    labels: Labels | None = None
+    labels: Labels | Conditions | None = None
     notes: tuple[Finding, ...] = ()
 
 

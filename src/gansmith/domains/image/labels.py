@@ -1,4 +1,4 @@
-"""Labels: from folders, from a table beside the pictures, or from an array; always ended as indices into class names."""
+"""Labels: from folders, from a table beside the pictures, or from an array; ended as indices into class names, or as conditions."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from gansmith.conditions import Conditions, is_measured, of_records
 from gansmith.errors import DataError
 
 TABLES = ("labels.csv", "labels.json", "labels.jsonl", "metadata.csv", "metadata.json", "metadata.jsonl", "dataset.json")
@@ -27,6 +28,9 @@ class Labels:
 
     indices: np.ndarray
     classes: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.indices)
 
     def keep(self, which: np.ndarray) -> Labels:
         """The labels of some samples; a class that loses all of its samples keeps its place."""
@@ -81,8 +85,11 @@ def from_folders(names: Sequence[str]) -> Labels | None:
     return None
 
 
-def parse(text: str, name: str) -> list[tuple[str, Any]]:
-    """(file, label) pairs of a CSV, JSON or JSON-lines text. DataError where it holds no such thing; [] without a label column."""
+def parse(text: str, name: str, several: bool = False) -> list[tuple[str, Any]]:
+    """(file, label) pairs of a CSV, JSON or JSON-lines text; the label of numbers with fractions is a mapping of their column's name.
+
+    Without a column of labels: [], or with `several` a mapping of all other columns. DataError where it holds no such thing.
+    """
     ending = PurePosixPath(name).suffix.lower()
     try:
         if ending == ".csv":
@@ -97,16 +104,16 @@ def parse(text: str, name: str) -> list[tuple[str, Any]]:
         inner = rows.get("labels")
         rows = inner if isinstance(inner, list | dict) else rows
     if isinstance(rows, Mapping):
-        return [(str(k), v) for k, v in rows.items()]
+        return _measured([(str(k), v) for k, v in rows.items()], "label")
     if isinstance(rows, list) and all(isinstance(r, list) and len(r) == 2 for r in rows):
-        return [(str(k), v) for k, v in rows]
+        return _measured([(str(k), v) for k, v in rows], "label")
     if not isinstance(rows, list) or not all(isinstance(r, Mapping) for r in rows):
         raise DataError(f"{name} holds no labels that can be read; a CSV or JSON with a file name and a label a row was wanted.")
-    return _pairs(rows, name)
+    return _pairs(rows, name, several)
 
 
-def match(pairs: Iterable[tuple[str, Any]], names: Sequence[str], where: str) -> Labels:
-    """The label of each picture by its path, else by its file name, else by its name without ending.
+def match(pairs: Iterable[tuple[str, Any]], names: Sequence[str], where: str) -> Labels | Conditions:
+    """The label of each picture by its path, else its file name, else its name without ending; its condition where labels are mappings.
 
     DataError where a picture has no label; rows without a picture do no harm.
     """
@@ -129,6 +136,11 @@ def match(pairs: Iterable[tuple[str, Any]], names: Sequence[str], where: str) ->
             f"{where} has no label for {len(lost):,} of {len(names):,} pictures, for example {lost[0]!r}{example}. "
             "Write each picture's path or file name as it is, or pass --labels none."
         )
+    mappings = [v for v in by_path if isinstance(v, Mapping)]
+    if mappings:
+        if len(mappings) < len(by_path):
+            raise DataError(f"some labels in {where} are mappings of columns and others are not. Write all in one form.")
+        return of_records(mappings, f"the labels in {where}")
     return from_values(np.asarray([str(v) for v in by_path]), where=f"the labels in {where}")
 
 
@@ -143,7 +155,12 @@ def _stem(path: str) -> str:
     return PurePosixPath(path).stem
 
 
-def _pairs(rows: Sequence[Mapping[str, Any]], name: str) -> list[tuple[str, Any]]:
+def _measured(pairs: list[tuple[str, Any]], column: str) -> list[tuple[str, Any]]:
+    """The pairs, with mappings for labels where these are numbers with fractions."""
+    return [(file, {column: value}) for file, value in pairs] if pairs and is_measured([v for _, v in pairs]) else pairs
+
+
+def _pairs(rows: Sequence[Mapping[str, Any]], name: str, several: bool) -> list[tuple[str, Any]]:
     if not rows:
         return []
     columns = {str(c).strip().lower(): c for c in rows[0]}
@@ -156,8 +173,9 @@ def _pairs(rows: Sequence[Mapping[str, Any]], name: str) -> list[tuple[str, Any]
             f"{name} has no column of file names; it has {', '.join(columns)}. Call that column 'file_name' and the other 'label'."
         )
     if label is None:
-        return []
-    return [(str(r.get(file)), r.get(label)) for r in rows]
+        others = [c for c in columns.values() if c is not None and c != file]
+        return [(str(r.get(file)), {str(c).strip(): r.get(c) for c in others}) for r in rows] if several else []
+    return _measured([(str(r.get(file)), r.get(label)) for r in rows], str(label).strip())
 
 
 def _clean(file: str) -> str:

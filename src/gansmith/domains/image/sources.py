@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path, PurePosixPath
 from typing import Any, NoReturn
 
+from gansmith.conditions import Conditions
 from gansmith.config import DataSettings
 from gansmith.domains.image import arrays, columns, trees
 from gansmith.domains.image.arrays import IDX_NAME
@@ -110,9 +111,10 @@ def _files(tree: Tree, table: Path | None, labelled: bool) -> Files:
     names = tuple(n for n in tree.names if _is_picture(n))
     if not names:
         _no_pictures(tree)
-    labels, kind = None, tree.kind
+    labels: Labels | Conditions | None = None
+    kind = tree.kind
     if labelled and table:
-        labels = match(parse(_text(table.read_bytes(), table.name), table.name), names, str(table))
+        labels = match(parse(_text(table.read_bytes(), table.name), table.name, several=True), names, str(table))
     elif labelled:
         labels = _beside(tree, names)
         if labels is None:
@@ -121,12 +123,12 @@ def _files(tree: Tree, table: Path | None, labelled: bool) -> Files:
     return Files(kind, names, lambda: tree.walk(names), labels)
 
 
-def _beside(tree: Tree, names: tuple[str, ...]) -> Labels | None:
+def _beside(tree: Tree, names: tuple[str, ...]) -> Labels | Conditions | None:
     """Labels from a table at the top of the tree; None where there is none or it has no column of labels."""
     for name in TABLES:
         if name in tree.names:
             try:
-                pairs = parse(_text(tree.read(name), name), name)
+                pairs = parse(_text(tree.read(name), name), name, several=name.startswith("labels."))
             except DataError:
                 if name.startswith("labels."):
                     raise

@@ -46,7 +46,7 @@ class ToyDomain:
         return Collection(toy.raw, digests, toy.labels, toy.classes, facts=facts(source, toy, digests))
 
     def fit(self, collection: Collection) -> ToyCodec:
-        """The codec of a collection; `layout.condition` is the number of classes."""
+        """The codec of a collection; `layout.condition` is that of the collection."""
         return ToyCodec.fit(collection)
 
     def codec(self, state: Mapping[str, Any]) -> ToyCodec:

@@ -26,7 +26,7 @@ class ToyCodec:
     def fit(cls, collection: Collection) -> ToyCodec:
         """The codec of an opened collection."""
         *positions, channels = collection.raw.shape[1:]
-        layout = Layout((Block("values", channels, "real"),), tuple(positions), condition=len(collection.classes))
+        layout = Layout((Block("values", channels, "real"),), tuple(positions), condition=collection.condition)
         return cls(layout, collection.facts["centre"], collection.facts["scale"])
 
     def encode(self, raw: Tensor) -> Tensor:
