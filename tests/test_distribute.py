@@ -127,7 +127,7 @@ for number, (settings, form) in enumerate(games):
     recipe = config.merge(Recipe(), {
         "network.name": "dense", "network.width": 8, "network.latent": 5, "network.conditioning": "projection", "run.batch": 64,
         "run.samples": 64, "run.tick": 1, "penalty.gamma": 0.5, "penalty.gamma_end": 0.5, "penalty.form": form, "average.halflife": 10,
-        "optimiser.lr_end": 1, "optimiser.lr_generator": 1e-3, "optimiser.lr_discriminator": 1e-3, **settings})
+        "optimiser.lr_end": 1, "optimiser.lr_generator": 1e-3, "optimiser.lr_discriminator": 1e-3, "penalty.lecam": 0.1, **settings})
     torch.manual_seed(1)
     players = Players(networks.generator(recipe.network, layout), networks.discriminator(recipe.network, layout.packed(recipe.game.pack)))
     plan = Plan.of(recipe, layout)

@@ -99,7 +99,8 @@ def test_what_one_need_draws_does_not_change_what_another_does() -> None:
 
 
 def test_gradients_and_what_is_remembered_are_averaged_over_the_processes_before_they_are_used() -> None:
-    players, goal, seen = players_(), objective_(), []
+    memory = Weights(lecam=0.1)  # a game that remembers its logits
+    players, goal, seen = players_(), objective_(weights=memory), []
 
     def other_has_nothing(tensor: Tensor) -> None:
         seen.append(tensor.numel())
@@ -110,7 +111,7 @@ def test_gradients_and_what_is_remembered_are_averaged_over_the_processes_before
     step(players, batch_(8), noise_(8), goal, RATES, alone)
     assert seen == [len(players.discriminator.weights), len(players.generator.weights), 2]
     seen.clear()
-    step(players_(), batch_(8), noise_(8), objective_(extra=True), RATES, other_has_nothing)
+    step(players_(), batch_(8), noise_(8), objective_(extra=True, weights=memory), RATES, other_has_nothing)
     assert seen == 2 * [len(players.discriminator.weights), len(players.generator.weights)] + [2]
     for name in ("logit_real", "logit_fake"):
         assert halved.memory[name] == pytest.approx(players.memory[name].item() / 2)

@@ -54,6 +54,18 @@ class Objective:
     extra: bool = False  # whether both players move from where they are by the slope of where they would be after a move
     clip: float | None = None  # largest weight of the discriminator
     unrolled: int = 0  # steps of the discriminator that the generator looks ahead
+
+    @property
+    def remembered(self) -> tuple[str, ...]:
+        """Values of a step whose running mean a later step depends on."""
+        used = {
+            "logit_real": self.weights.lecam,
+            "logit_fake": self.weights.lecam,
+            "path_length": self.weights.path,
+            "sureness": self.adapt,
+        }
+        return tuple(name for name, use in used.items() if use)
+
     parts: tuple[tuple[slice, Kind], ...] = ()  # of a condition of several columns, for an auxiliary classifier
 
 

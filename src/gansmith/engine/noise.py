@@ -77,8 +77,7 @@ def noise(needs: Needs, layout: Layout, latent: int, batch: int, seed: int, step
     def of(parts: Sequence[Tensor] | None, move: int) -> Tensor | None:
         return None if parts is None else parts[move]
 
-    apart = stream(seed, "pseudo", step, world.device)
-    pseudo = normal(apart, critics, (latent,)).chunk(critics) if needs.pseudo else None
+    pseudo = normal(stream(seed, "pseudo", step, world.device), critics, (latent,)).chunk(critics) if needs.pseudo else None
     swap = uniform("swap", critics, 1).flatten().chunk(critics) if needs.pseudo else None
     drawn = [
         Draw(latents[i], of(chances, i), of(views, i), of(directions, i), of(places, i), of(pseudo, i), of(swap, i)) for i in range(critics)

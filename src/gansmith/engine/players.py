@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from gansmith.engine.optimisers import Adam
 from gansmith.errors import ConfigError
 
-MEANS = ("logit_real", "logit_fake", "path_length", "sureness")  # values of a step whose running mean is kept
+MEANS = ("logit_real", "logit_fake", "path_length", "sureness")  # values of a step whose running mean is kept where it is used
 FOLLOW = 0.01  # how far a running mean goes towards the value of a step (arXiv:2104.03310, arXiv:1912.04958)
 
 
@@ -113,10 +113,11 @@ class Players:
 
     def remember(self, record: Mapping[str, Tensor], reduce: Callable[[Tensor], None]) -> None:
         """Let the running means follow the values of a step, averaged over all processes."""
-        names = [name for name in MEANS if name in record]
-        values = torch.stack([record[name].detach() for name in names])
+        if not record:  # most games ask for nothing, and an average over processes costs each step
+            return
+        values = torch.stack([value.detach() for value in record.values()])
         reduce(values)
-        for name, value in zip(names, values, strict=True):
+        for name, value in zip(record, values, strict=True):
             self.memory[name].lerp_(value, FOLLOW)
 
     def finite(self) -> bool:

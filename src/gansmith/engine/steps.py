@@ -40,7 +40,7 @@ def step(players: Players, batch: Batch, noise: Noise, objective: Objective, rat
     record |= {"grad_d": d.gradient.norm(), **more, "grad_g": g.gradient.norm()}
     g.step(rates.lr_generator, rates.beta1, rates.beta2)
     ema.update(players.average, g.weights, rates.ema_beta)
-    players.remember(record, reduce)
+    players.remember({name: record[name] for name in objective.remembered}, reduce)
     if objective.adapt and number % ADAPTED == ADAPTED - 1:
         strength, sure = players.memory["strength"], float(players.memory["sureness"])
         strength.fill_(control.adapt(float(strength), sure, ADAPTED * rates.samples, limit=rates.strength))

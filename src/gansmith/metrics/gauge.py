@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gansmith.metrics.frechet import Moments, frechet
+from gansmith.metrics.neighbours import Neighbours, nearest, nearest_others
 
 FINEST = 16  # places along an axis that are looked at; finer detail is averaged
 DIRECTIONS = 64  # of greatest variance in the data; the rest is mostly noise, and biases a distance of few samples
@@ -49,18 +50,16 @@ class Neighbourhood:
     """
 
     def __init__(self, real: Tensor) -> None:
-        self.real = real.double()
-        apart = torch.cdist(self.real, self.real).fill_diagonal_(torch.inf)
-        self.least = max(float(self.real.std()), 1e-12) * 1e-6  # equal samples are so far apart
-        self.own = self._mean_log(apart.amin(1))
+        self.real = real
+        self.least = max(float(real.double().std()), 1e-12) * 1e-6  # equal samples are so far apart
+        self.own = self._mean_log(nearest_others(real))
 
-    def _mean_log(self, distance: Tensor) -> float:
-        return float(distance.clamp(min=self.least).log().mean())
+    def _mean_log(self, found: Neighbours) -> float:
+        return float(found.distance.clamp(min=self.least).log().mean())
 
     def __call__(self, x: Tensor) -> float:
         """[N, D] -> distance."""
-        between = torch.cdist(x.double(), self.real)
-        off, missed = (self._mean_log(between.amin(axis)) - self.own for axis in (1, 0))
+        off, missed = (self._mean_log(found) - self.own for found in (nearest(x, self.real), nearest(self.real, x)))
         return max(off, 0.0) + max(missed, CHANCE)
 
 
