@@ -7,7 +7,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import time
 import zipfile
 from collections.abc import Callable, Iterator
@@ -24,7 +23,6 @@ from PIL import Image
 import gansmith
 import tiny
 from gansmith import cli, config
-from gansmith.__main__ import main
 from gansmith.engine import checkpoint, probe, quality
 from gansmith.errors import StorageError
 from gansmith.runs import RunFolder
@@ -40,18 +38,10 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Say:
+def say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: Say) -> Say:
     """gansmith WORDS in an empty working folder: exit code, standard output, standard error."""
     (tmp_path / "here").mkdir(exist_ok=True)
     monkeypatch.chdir(tmp_path / "here")
-
-    def said(*words: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["gansmith", *map(str, words)])
-        with pytest.raises(SystemExit) as end:
-            main()
-        told = capsys.readouterr()
-        return int(end.value.code or 0), told.out, told.err
-
     return said
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,6 @@ from PIL import Image
 import exports
 import gansmith
 from gansmith import latent
-from gansmith.__main__ import main
 from gansmith.errors import ConfigError, DataError, StorageError
 from gansmith.verbs.invert import _pyramid
 from gansmith.verbs.sample import read_latents
@@ -267,16 +265,8 @@ def test_a_place_that_is_taken_is_left_alone(export: Path, pictures: list[Path],
 
 
 @pytest.fixture
-def say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+def say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: Callable[..., tuple[int, str, str]]) -> Callable[..., tuple[int, str, str]]:
     monkeypatch.chdir(tmp_path)
-
-    def said(*words: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["gansmith", *map(str, words)])
-        with pytest.raises(SystemExit) as end:
-            main()
-        told = capsys.readouterr()
-        return int(end.value.code or 0), told.out, told.err
-
     return said
 
 

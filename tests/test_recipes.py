@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,6 @@ import yaml
 
 import gansmith
 from gansmith import config
-from gansmith.__main__ import main
 from gansmith.config import Recipe
 from gansmith.engine import probe
 from gansmith.engine.plan import Plan
@@ -186,16 +184,8 @@ def test_each_learns_on_fashion_mnist_for_200_steps(name: str, shared: Path, tmp
 
 
 @pytest.fixture
-def say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+def say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: Callable[..., tuple[int, str, str]]) -> Callable[..., tuple[int, str, str]]:
     monkeypatch.chdir(tmp_path)
-
-    def said(*words: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["gansmith", *map(str, words)])
-        with pytest.raises(SystemExit) as end:
-            main()
-        told = capsys.readouterr()
-        return int(end.value.code or 0), told.out, told.err
-
     return said
 
 
