@@ -21,7 +21,10 @@ layouts = st.builds(
     st.sampled_from(["bounded", "real", "onehot"]),
     st.integers(0, 20),
 )
-situations = st.builds(Situation, layouts, st.integers(2, 10**6), st.floats(1e-6, 1e7), st.sampled_from(["cpu", "cuda", "cuda:1", "mps"]))
+situations = st.builds(
+    Situation, layouts, st.integers(2, 10**6), st.floats(1e-6, 1e7), st.sampled_from(["cpu", "cuda", "cuda:1", "mps"]),
+    st.lists(st.integers(1, 10**5), max_size=20).map(tuple),
+)  # fmt: skip
 trials = st.builds(
     Trial, st.builds(Way, st.sampled_from(["fp32", "bf16"]), st.integers(1, 64), st.sampled_from(["exact", "finite"])), st.integers(1, 8),
     st.just(1.0), st.just(1.0),
@@ -41,11 +44,12 @@ def whole(recipe: Recipe, situation: Situation, trial: Trial, speed: float) -> R
 @given(situations, trials, speeds)
 def test_nothing_is_left_open_but_the_bound_that_was_not_chosen(situation: Situation, trial: Trial, speed: float) -> None:
     resolved = config.flat(whole(Recipe(), situation, trial, speed))
-    may_be_open = {"run.minutes", "penalty.clip"} | {name for name in resolved if name.startswith("data.")}
+    may_be_open = {"run.minutes", "penalty.clip"} | {name for name in resolved if name.startswith("data.") and name != "data.balance"}
     assert [name for name, value in resolved.items() if value is None and name not in may_be_open] == []
 
 
 GIVEN = {
+    "data.balance": False,
     "network.name": "light", "network.width": 24, "network.latent": 7, "network.conditioning": "auxiliary",
     "penalty.gamma": 0.3, "penalty.gamma_end": 0.1, "augment.strength": 0.0, "augment.rise": 5,
     "optimiser.lr_generator": 1e-4, "optimiser.lr_discriminator": 3e-4, "optimiser.lr_end": 0.5,
@@ -190,6 +194,33 @@ def test_a_batch_that_cannot_be_packed_is_refused_before_anything_is_tried() -> 
 def test_few_pictures_are_augmented_unless_they_are_tiny(layout: Layout, samples: int, strength: float) -> None:
     found = resolve_game(Recipe(), Situation(layout, samples, 100.0, "cpu")).augment
     assert (found.strength, found.rise) == (strength, 200 * samples)
+
+
+@pytest.mark.parametrize(
+    ("classes", "balance", "strength", "rise"),
+    [
+        ((), False, 0.0, 200 * 54_060),
+        ((54_060,), False, 0.0, 200 * 54_060),
+        ((49_148, 4_912), True, 0.0, 200 * 2 * 4_912),
+        ((49_148, 4_915), False, 0.0, 200 * 54_060),
+        ((6_000,) * 9 + (60,), True, 0.8, 200 * 600),
+    ],
+)
+def test_very_unequal_classes_are_drawn_alike_often_and_augmented_as_if_all_were_of_the_smallest_size(
+    classes: tuple[int, ...], balance: bool, strength: float, rise: int
+) -> None:
+    situation = Situation(picture(1, 28, 28), 54_060, 100.0, "cpu", classes)
+    found = resolve_game(Recipe(), situation)
+    assert (found.data.balance, found.augment.strength, found.augment.rise) == (balance, strength, rise)
+    asked = resolve_game(config.merge(Recipe(), {"data.balance": False}), situation)
+    assert (asked.data.balance, asked.augment.strength, asked.augment.rise) == (False, 0.0, 200 * 54_060)
+
+
+def test_equal_classes_are_drawn_alike_often_where_that_is_asked_for_and_none_cannot_be() -> None:
+    recipe = config.merge(Recipe(), {"data.balance": "true"})
+    assert resolve_game(recipe, Situation(picture(1, 28, 28), 100, 100.0, "cpu", (40, 60))).augment.rise == 200 * 80
+    with pytest.raises(ConfigError, match="these data have no classes"):
+        resolve_game(recipe, Situation(picture(1, 28, 28), 100, 100.0, "cpu"))
 
 
 @given(situations, st.floats(0, 1))

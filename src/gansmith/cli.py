@@ -40,6 +40,7 @@ app = typer.Typer(
 UsageError: type[Exception] = typer.BadParameter.__mro__[2]
 
 WIDE = 160  # columns of a table that a program reads: no line is broken
+BALANCED = "drawn    every class as often as any other (data.balance=false: as often as the data have it)"
 
 out = Console(highlight=False, soft_wrap=True, emoji=False)
 err = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
@@ -583,6 +584,7 @@ def _opening_lines(started: Started) -> list[str]:
     shape = "x".join(str(k) for k in started.collection.raw.shape[1:])
     lines = [f"data     {escape(r.data.source)}: {n:,} samples of {shape}{classes}; {n - started.training:,} held out"]
     lines += [_finding(f) for f in started.collection.findings if f.severity != "note"]
+    lines += [BALANCED] if r.data.balance else []
     g, d = started.parameters
     lines.append(f"networks {r.network.name}, generator {_count(g)} and discriminator {_count(d)} parameters, latent {r.network.latent}")
     lines.append(
@@ -638,6 +640,8 @@ def _show(found: Description) -> None:
             f"{_count(forecast.samples_per_second)} samples/s here, "
             f"about {_clock(forecast.minutes * 60)} and {forecast.memory_mib:,.0f} MiB"
         )
+        if r.data.balance:
+            out.print(BALANCED)
 
 
 def _fact(name: str, value: Any) -> str:

@@ -34,6 +34,9 @@ class DataSettings(Settings):
     background: str = Field("white", description="colour laid under transparent pixels and used by fit=pad")
     labels: str | None = Field(None, description="a CSV or JSON of file names and labels, or 'none'; None: class folders or the array file")
     held_out: float = Field(0.1, ge=0.0, lt=0.9, description="share kept out of training by content hash, for every later judgement")
+    balance: bool | None = Field(
+        None, description="draw every class as often as any other; None: where the largest is at least ten times the smallest"
+    )
 
 
 class NetworkSettings(Settings):

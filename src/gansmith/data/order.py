@@ -10,34 +10,69 @@ import torch
 from torch import Tensor
 
 from gansmith.layout import Batch
-from gansmith.randomness import stream
+from gansmith.randomness import seed_of, stream
 
 
-@lru_cache(maxsize=4)
-def _shuffled(count: int, seed: int, epoch: int) -> np.ndarray:
-    return torch.randperm(count, generator=stream(seed, "order", epoch)).numpy()
+class Shuffled:
+    """Indices into `count` samples by position; every epoch is a shuffle of its own, with each sample once in it."""
+
+    def __init__(self, count: int, seed: int) -> None:
+        self.count, self.seed = count, seed
+        self._epoch = lru_cache(maxsize=2)(self._shuffle)  # a batch lies in one or two, and small ones are quickly made
+
+    def _shuffle(self, epoch: int) -> np.ndarray:
+        return torch.randperm(self.count, generator=stream(self.seed, "order", epoch)).numpy()
+
+    def __call__(self, start: int, length: int) -> np.ndarray:
+        """Indices [length] for the positions start, start + 1, …"""
+        found, place = [], start
+        while place < start + length:
+            epoch, inside = divmod(place, self.count)
+            part = self._epoch(epoch)[inside : inside + start + length - place]
+            found.append(part)
+            place += len(part)
+        return np.concatenate(found) if found else np.empty(0, np.int64)
+
+
+_shuffled = lru_cache(maxsize=2)(Shuffled)
 
 
 def positions(count: int, seed: int, start: int, length: int) -> np.ndarray:
-    """Indices [length] into `count` samples for the positions start, start + 1, …
+    """What Shuffled(count, seed)(start, length) gives, for callers that keep no order of their own."""
+    return _shuffled(count, seed)(start, length)
 
-    Every epoch is a shuffle of its own, with each sample once in it.
+
+class Alike:
+    """Indices into samples of labels [N] by position, every class as often as any other however many samples it has.
+
+    As many positions as there are classes make a round, with each class once in it, in an order of its own: else batches that divide a
+    round, and the shares of processes, would always hold the same classes together. Round r takes the sample at position r of each
+    class's own epochs.
     """
-    found, place = [], start
-    while place < start + length:
-        epoch, inside = divmod(place, count)
-        part = _shuffled(count, seed, epoch)[inside : inside + start + length - place]
-        found.append(part)
-        place += len(part)
-    return np.concatenate(found) if found else np.empty(0, np.int64)
+
+    def __init__(self, labels: np.ndarray, seed: int) -> None:
+        present, counts = np.unique(labels, return_counts=True)
+        self._members = np.split(np.argsort(labels, kind="stable"), np.cumsum(counts)[:-1])
+        self._rounds = Shuffled(len(present), seed_of(seed, "rounds"))
+        self._within = [Shuffled(int(n), seed_of(seed, "class", int(k))) for k, n in zip(present, counts, strict=True)]
+
+    def __call__(self, start: int, length: int) -> np.ndarray:
+        """Indices [length] for the positions start, start + 1, …"""
+        which = self._rounds(start, length)
+        found = np.empty(length, np.int64)
+        for k in np.unique(which):
+            places = np.flatnonzero(which == k)  # no round between them is without one, for only the outermost may be cut
+            first = (start + int(places[0])) // len(self._members)
+            found[places] = self._members[k][self._within[k](first, len(places))]
+        return found
 
 
 class Feed:
     """feed(step) -> this process's part of the batches of that step, `moves` of them one behind the other, encoded and on its device.
 
-    Batch number i, of all that the steps take, covers the positions [i·batch, (i+1)·batch) of the shuffled data; process `rank` of `size`
-    takes its share of each, so what is drawn does not depend on the number of processes. What the batch says of each sample is its row of
-    `conditions` [N, K], else its label as one-hot.
+    Batch number i, of all that the steps take, covers the positions [i·batch, (i+1)·batch) of the shuffled data, or with `balance` of the
+    classes drawn alike often; process `rank` of `size` takes its share of each, so what is drawn does not depend on the number of
+    processes. What the batch says of each sample is its row of `conditions` [N, K], else its label as one-hot.
     """
 
     def __init__(
@@ -55,17 +90,19 @@ class Feed:
         device: torch.device | str = "cpu",
         moves: int = 1,
         conditions: np.ndarray | None = None,
+        balance: bool = False,
     ) -> None:
         assert batch % size == 0, "the caller has seen to a batch that divides"
+        assert not balance or labels is not None, "the caller has seen to classes"
         self.raw, self.encode, self.members, self.labels, self.condition = raw, encode, members, labels, condition
         self.conditions = conditions
-        self.batch, self.seed, self.share, self.offset = batch, seed, batch // size, rank * batch // size
+        self.order = Alike(labels[members], seed) if balance and labels is not None else Shuffled(len(members), seed)
+        self.batch, self.share, self.offset = batch, batch // size, rank * batch // size
         self.device, self.moves = torch.device(device), moves
 
     def __call__(self, step: int) -> Batch:
         starts = [(step * self.moves + move) * self.batch + self.offset for move in range(self.moves)]
-        places = [positions(len(self.members), self.seed, start, self.share) for start in starts]
-        index = self.members[np.concatenate(places)]
+        index = self.members[np.concatenate([self.order(start, self.share) for start in starts])]
         # numpy.take on a memory map reads only the pages it needs; the copy is what torch may own
         raw = torch.from_numpy(np.ascontiguousarray(np.take(self.raw, index, axis=0)))
         x = self.encode(self._to_device(raw))

@@ -23,6 +23,7 @@ FEW_NUMBERS = 16  # in a sample: a dense layer of half the units does, and a ste
 LONGER = 7  # … so there are so many times more of them
 THUMBNAIL = 32 * 32  # numbers in a grey picture of 32 by 32
 SMALL = 256  # numbers in a sample up to which every number may look at every other
+UNEQUAL = 10  # times the smallest class, from which the largest leaves it too seldom seen to be learned
 FEW = 5_000  # pictures, below which they are augmented
 STRONGEST = 0.8  # above which it may show in samples (arXiv:2006.06676)
 SMALLEST = 16  # shortest side of pictures that bear it
@@ -44,11 +45,18 @@ class Situation:
     samples: int  # to train on
     total_variance: float  # of the encoded data, summed over all its numbers
     device: str
+    classes: tuple[int, ...] = ()  # samples to train on of each class that has any
 
 
 def resolve_game(recipe: Recipe, situation: Situation) -> Recipe:
-    """Fill what the data decide: networks, batch, rates, penalty weights, augmentation, average. ConfigError where one cannot be."""
+    """Fill what the data decide: how classes are drawn, networks, batch, rates, penalty weights, augmentation, average.
+
+    ConfigError where one cannot be.
+    """
     layout = situation.layout
+    balance = _balance(recipe, situation)
+    # where classes are drawn alike often, the smallest is seen as often as if all were of its size
+    samples = len(situation.classes) * min(situation.classes) if balance else situation.samples
     cpu = situation.device == "cpu"
     small = layout.geometry == "row" or layout.size <= SMALL
     name = recipe.network.name or ("dense" if small else "light" if cpu else "residual")
@@ -71,6 +79,7 @@ def resolve_game(recipe: Recipe, situation: Situation) -> Recipe:
         "fastgan": 2e-4,  # arXiv:2101.04775
     }[name]
     open_settings: dict[str, Any] = {
+        "data.balance": balance,
         "network.name": name,
         "network.width": width,
         # a map from as many normal numbers as a sample has can have any density; each further one is to be unlearned where data are sharp
@@ -78,8 +87,8 @@ def resolve_game(recipe: Recipe, situation: Situation) -> Recipe:
         "network.conditioning": "projection",
         "penalty.gamma": gamma,
         "penalty.gamma_end": gamma,
-        "augment.strength": STRONGEST if _few_pictures(situation) else 0.0,
-        "augment.rise": BY_HEART * situation.samples,
+        "augment.strength": STRONGEST if _few_pictures(layout, samples) else 0.0,
+        "augment.rise": BY_HEART * samples,
         "optimiser.lr_generator": rate,
         "optimiser.lr_discriminator": rate,
         "optimiser.lr_end": 0.01 if name == "dense" else 0.1,
@@ -125,6 +134,16 @@ def resolve_length(recipe: Recipe, situation: Situation, trial: Trial, samples_p
     return _fill(recipe, chosen)
 
 
+def _balance(recipe: Recipe, situation: Situation) -> bool:
+    """Whether classes are drawn alike often: as was asked, else where they are very unequal."""
+    classes = situation.classes
+    if recipe.data.balance is None:
+        return bool(classes) and max(classes) >= UNEQUAL * min(classes)
+    if recipe.data.balance and not classes:
+        raise ConfigError("data.balance=true draws classes alike often, and these data have no classes. Leave it out, or give labels.")
+    return recipe.data.balance
+
+
 def _gamma(recipe: Recipe, situation: Situation) -> float:
     """Weight of the gradient penalty: none beside clipped weights, the automatic one for R1 and R2, the published one for the others."""
     if recipe.penalty.clip is not None:
@@ -148,10 +167,9 @@ def _width(name: str, layout: Layout, cpu: bool) -> int:
     return 16 if layout.size <= THUMBNAIL else 32
 
 
-def _few_pictures(situation: Situation) -> bool:
+def _few_pictures(layout: Layout, samples: int) -> bool:
     """Whether a discriminator would learn the samples by heart, and they bear to be augmented."""
-    layout = situation.layout
-    return layout.geometry == "plane" and min(layout.positions) >= SMALLEST and situation.samples < FEW
+    return layout.geometry == "plane" and min(layout.positions) >= SMALLEST and samples < FEW
 
 
 def _fill(recipe: Recipe, values: dict[str, Any]) -> Recipe:

@@ -85,7 +85,7 @@ class Opened:
         """What a run on these data is called unless the user names it."""
         return Path(recipe.data.source.rstrip("/")).name.split(".")[0].replace(":", "-") or "run"
 
-    def feed(self, batch: int, seed: int, world: World, moves: int = 1) -> Feed:
+    def feed(self, batch: int, seed: int, world: World, moves: int = 1, balance: bool = False) -> Feed:
         return Feed(
             self.collection.raw,
             self.codec.encode,
@@ -99,11 +99,14 @@ class Opened:
             device=world.device,
             moves=moves,
             conditions=None if self.collection.conditions is None else self.collection.conditions.values,
+            balance=balance,
         )
 
     def resolve(self, recipe: Recipe, parts: Parts, world: World) -> tuple[Recipe, float, list[probe.Trial]]:
         """The recipe with nothing left to choose, the samples a second it gives here, and what the probe of the machine found."""
-        situation = automatic.Situation(self.layout, len(self.members), self.total_variance, world.device)
+        labels = self.collection.labels
+        classes = () if labels is None else tuple(np.unique(labels[self.members], return_counts=True)[1].tolist())
+        situation = automatic.Situation(self.layout, len(self.members), self.total_variance, world.device, classes)
         game = automatic.resolve_game(recipe, situation)
         check_parts(parts, self.layout, game, several=self.collection.conditions is not None)
 
@@ -113,7 +116,7 @@ class Opened:
             return copy.deepcopy(generator), copy.deepcopy(discriminator)
 
         def batch(count: int) -> Batch:
-            return self.feed(count, game.run.seed, World(device=world.device))(0)
+            return self.feed(count, game.run.seed, World(device=world.device), balance=bool(game.data.balance))(0)
 
         setting = self.setting(game, parts, world.device)
         whole = recipe.game.kept < 1.0 or recipe.game.features or recipe.penalty.name == "dragan"  # ask for all of a batch at once

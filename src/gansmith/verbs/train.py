@@ -275,7 +275,7 @@ def _play(
     position = checkpoint.load(run, players)
     for weights in (players.generator.weights, players.discriminator.weights, players.average):
         world.same(weights)  # a user's own modules need not begin alike in every process
-    feed = opened.feed(plan.batch, plan.seed, world, plan.needs.critics)
+    feed = opened.feed(plan.batch, plan.seed, world, plan.needs.critics, bool(recipe.data.balance))
     setting = opened.setting(recipe, parts, world.device)
     goal = probe.objective(recipe, setting, recipe.machine.precision or "fp32", recipe.penalty.form or "exact")
     watch: list[Watcher] = []
