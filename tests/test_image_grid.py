@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gansmith.domains.image import IMAGE
+from gansmith.domains.image import grid
 from gansmith.errors import StorageError
 
 
@@ -20,7 +20,7 @@ def some(count: int, channels: int, dtype: str = "uint8", side: int = 8) -> np.n
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
 @pytest.mark.parametrize(("channels", "mode"), [(1, "L"), (2, "L"), (3, "RGB"), (4, "RGBA"), (7, "RGB")])
 def test_any_number_of_channels_makes_a_picture(dtype: str, channels: int, mode: str) -> None:
-    page = IMAGE.picture(some(6, channels, dtype), real=some(4, channels, dtype))
+    page = grid.picture(some(6, channels, dtype), real=some(4, channels, dtype))
     assert page.mode == mode
     assert page.width >= 512
 
@@ -28,7 +28,7 @@ def test_any_number_of_channels_makes_a_picture(dtype: str, channels: int, mode:
 def test_a_grid_shows_each_picture_in_its_place() -> None:
     raw = np.zeros((4, 10, 10, 1), np.uint8)
     raw[3] = 200
-    page = np.asarray(IMAGE.picture(raw, columns=2))
+    page = np.asarray(grid.picture(raw, columns=2))
     times = len(page) // 22
     small = page[::times, ::times]
     assert small.shape == (22, 22)
@@ -38,8 +38,8 @@ def test_a_grid_shows_each_picture_in_its_place() -> None:
 
 
 def test_one_picture_and_a_last_row_that_is_not_full() -> None:
-    assert IMAGE.picture(some(1, 3)).width >= 512
-    page = IMAGE.picture(some(5, 1, side=600), columns=3)
+    assert grid.picture(some(1, 3)).width >= 512
+    page = grid.picture(some(5, 1, side=600), columns=3)
     assert page.size == (3 * 602 - 2, 2 * 602 - 2)
 
 
@@ -57,7 +57,7 @@ def test_one_picture_and_a_last_row_that_is_not_full() -> None:
 )
 def test_files_hold_the_numbers_exactly(tmp_path: Path, dtype: str, channels: int, ending: str) -> None:
     raw = some(2, channels, dtype)
-    files = IMAGE.write(raw, tmp_path / "out", ["a", "class/b" + ending])
+    files = grid.write(raw, tmp_path / "out", ["a", "class/b" + ending])
     assert files == ["a" + ending, "class/b" + ending]
     for pixels, file in zip(raw, files, strict=True):
         path = tmp_path / "out" / file
@@ -68,4 +68,4 @@ def test_files_hold_the_numbers_exactly(tmp_path: Path, dtype: str, channels: in
 def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError):
-        IMAGE.write(some(1, 1), tmp_path / "file", ["a"])
+        grid.write(some(1, 1), tmp_path / "file", ["a"])

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from gansmith.config import DataSettings
-from gansmith.domains.image import IMAGE
+from gansmith.domains.image import IMAGE, grid
 
 
 def test_emoji(shared: Path) -> None:
@@ -28,7 +28,7 @@ def test_emoji(shared: Path) -> None:
     assert (np.bincount(found.labels).min(), np.bincount(found.labels).max()) == (57, 157)
     assert found.raw[:, 0, 0].mean() > 250  # corners are clear, and white is laid under them
     assert "D111" in {f.code for f in found.findings}
-    assert IMAGE.picture(found.raw[:9]).mode == "RGB"
+    assert grid.picture(found.raw[:9]).mode == "RGB"
     clear = IMAGE.open(str(shared / "fewshot" / "emoji.zip"), DataSettings(channels=4, size=(32, 32)))
     assert clear.raw.shape == (717, 32, 32, 4)
     assert clear.raw[:, 0, 0, 3].mean() < 5

@@ -167,16 +167,16 @@ def colours(image: Image.Image) -> set[tuple[int, ...]]:
 @points
 def test_a_scatter_shows_made_points_over_real_ones(opened: dict[str, Collection], name: str) -> None:
     raw = opened[name].raw
-    image = TOY.picture(raw[:300], real=raw[-300:])
+    image = pictures.picture(raw[:300], real=raw[-300:])
     assert image.size == (pictures.SIDE, pictures.SIDE)
     assert {pictures.GREY, pictures.MADE, pictures.PAPER} <= colours(image)
-    assert pictures.GREY not in colours(TOY.picture(raw[:300]))
+    assert pictures.GREY not in colours(pictures.picture(raw[:300]))
 
 
 def test_points_are_drawn_where_they_are() -> None:
     corners = np.float32([[-1, -1], [1, 1]])
     for x, y in [(-1, 1), (1, -1), (0, 0), (-1, -1)]:
-        page = np.asarray(TOY.picture(np.float32([[x, y]]), real=corners))
+        page = np.asarray(pictures.picture(np.float32([[x, y]]), real=corners))
         rows, columns = np.nonzero((page == pictures.MADE).all(2))
         place = (pictures.MARGIN + (1 - 2 * pictures.MARGIN) * (x + 1) / 2) * pictures.SIDE
         height = (pictures.MARGIN + (1 - 2 * pictures.MARGIN) * (1 - y) / 2) * pictures.SIDE
@@ -188,26 +188,26 @@ def test_points_are_drawn_where_they_are() -> None:
     "raw", [np.zeros((0, 2)), np.zeros((1, 2)), np.full((3, 2), np.nan), np.full((2, 2), 1e30), np.full((1, 2), np.inf)]
 )
 def test_strange_points_make_a_picture_too(raw: np.ndarray) -> None:
-    TOY.picture(raw.astype(np.float32))
-    TOY.picture(raw.astype(np.float32), real=np.float32([[0, 0], [1, 1]]))
+    pictures.picture(raw.astype(np.float32))
+    pictures.picture(raw.astype(np.float32), real=np.float32([[0, 0], [1, 1]]))
 
 
 @pytest.mark.parametrize("columns", [None, 1, 3])
 @pytest.mark.parametrize("count", [0, 1, 5, 40])
 def test_lines_are_drawn_in_lanes(opened: dict[str, Collection], count: int, columns: int | None) -> None:
     raw = opened["toy:sines"].raw
-    image = TOY.picture(raw[:count], columns, real=raw[-count:] if count else None)
+    image = pictures.picture(raw[:count], columns, real=raw[-count:] if count else None)
     assert image.width >= pictures.SIDE - 10
     assert pictures.PAPER in colours(image)
     assert (pictures.MADE in colours(image)) == (count > 0)
-    TOY.picture(np.full((2, 8, 1), np.nan, np.float32))
+    pictures.picture(np.full((2, 8, 1), np.nan, np.float32))
 
 
 @toys
 def test_written_samples_are_read_back_exactly(opened: dict[str, Collection], name: str, tmp_path: Path) -> None:
     raw = opened[name].raw[:5]
     names = [f"high/{i:03}" for i in range(5)]
-    (file,) = TOY.write(raw, tmp_path / "new", names)
+    (file,) = TOY.fit(opened[name]).write(raw, tmp_path / "new", names)
     with (tmp_path / "new" / file).open(newline="", encoding="utf-8") as text:
         head, *rows = csv.reader(text)
     assert len(head) == 1 + raw[0].size
@@ -216,7 +216,7 @@ def test_written_samples_are_read_back_exactly(opened: dict[str, Collection], na
 
 
 def test_pieces_written_one_after_the_other_lie_side_by_side(opened: dict[str, Collection], tmp_path: Path) -> None:
-    raw = opened["toy:ring"].raw
-    files = [TOY.write(raw[i : i + 2], tmp_path, [f"{i}", f"{i + 1}"]) for i in (0, 2)] + [TOY.write(raw[4:5], tmp_path, ["4"])]
+    raw, codec = opened["toy:ring"].raw, TOY.fit(opened["toy:ring"])
+    files = [codec.write(raw[i : i + 2], tmp_path, [f"{i}", f"{i + 1}"]) for i in (0, 2)] + [codec.write(raw[4:5], tmp_path, ["4"])]
     assert [f for (f,) in files] == ["0-1.csv", "2-3.csv", "4.csv"]
     assert sorted(p.name for p in tmp_path.iterdir()) == ["0-1.csv", "2-3.csv", "4.csv"]

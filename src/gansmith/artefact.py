@@ -88,7 +88,7 @@ class Samples:
     labels: np.ndarray | None  # [N] indices into classes
     classes: tuple[str, ...]
     latents: Tensor  # [N, Z]; those of a generator with styles before any truncation, which moves the style
-    domain: Domain = field(repr=False)
+    codec: Codec = field(repr=False)
     conditions: Conditions | None = None  # of several columns, where the generator knows such
 
     def __len__(self) -> int:
@@ -96,7 +96,7 @@ class Samples:
 
     def picture(self, columns: int | None = None) -> Any:
         """All of them as one PIL image."""
-        return self.domain.picture(self.raw, columns)
+        return self.codec.picture(self.raw, columns)
 
 
 @dataclass(frozen=True)
@@ -243,8 +243,8 @@ class Generator:
         passes = self._passes(latents, self.condition(labels), shift, truncation, start % BLOCK)
         raw = np.concatenate([self.codec.decode(x) for x in passes])
         if self.columns and labels is not None:
-            return Samples(raw, None, (), latents, self.domain, Conditions(labels, self.columns))
-        return Samples(raw, labels, self.classes, latents, self.domain)
+            return Samples(raw, None, (), latents, self.codec, Conditions(labels, self.columns))
+        return Samples(raw, labels, self.classes, latents, self.codec)
 
     def condition(self, labels: np.ndarray | None) -> Tensor | None:
         """What the network is told of class indices [N], one-hot [N, K], or of conditions [N, K]; None where it is not conditional."""

@@ -1,4 +1,4 @@
-"""What a domain is: it opens a source, fits a codec, pictures samples and writes them out. It knows nothing of the engine."""
+"""What a domain is: it opens a source and fits a codec, which pictures samples and writes them out. It knows nothing of the engine."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Codec(Protocol):
-    """Native samples to tensors and back; alone knows what a tensor means."""
+    """Native samples to tensors and back, to pictures and to files; alone knows what a tensor means, and what a native number does."""
 
     layout: Layout
 
@@ -30,6 +30,15 @@ class Codec(Protocol):
 
     def state(self) -> dict[str, Any]:
         """JSON-able; `Domain.codec(state)` makes an equal codec."""
+
+    def picture(self, raw: np.ndarray, columns: int | None = None, real: np.ndarray | None = None) -> Image:
+        """Native samples [B, ...] as one picture: a grid of images, a scatter of points, a sheaf of lines, distributions of columns.
+
+        `real`: drawn beside for comparison where it helps.
+        """
+
+    def write(self, raw: np.ndarray, folder: Path, names: list[str]) -> list[str]:
+        """Write native samples in the domain's own format, one file each where that is usual; gives the files' names."""
 
 
 class Domain(Protocol):
@@ -53,12 +62,3 @@ class Domain(Protocol):
 
     def codec(self, state: Mapping[str, Any]) -> Codec:
         """A codec from what `Codec.state` gave."""
-
-    def picture(self, raw: np.ndarray, columns: int | None = None, real: np.ndarray | None = None) -> Image:
-        """Native samples [B, ...] as one picture: a grid of images, a scatter of points, a sheaf of lines.
-
-        `real`: drawn beside for comparison where it helps.
-        """
-
-    def write(self, raw: np.ndarray, folder: Path, names: list[str]) -> list[str]:
-        """Write native samples in the domain's own format, one file each where that is usual; gives the files' names."""

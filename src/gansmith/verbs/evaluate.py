@@ -198,6 +198,8 @@ def _gallery(found: Sets, made: np.ndarray, trained: Part, evidence: Evidence, f
     """closest.png: the generated samples that lie nearest to a training sample, in a row, and these training samples below them."""
     pairs = closest(nearest(evidence.generated.features, evidence.training.features), PAIRS)
     below = trained[np.array([pair.training for pair in pairs])]
-    picture = found.domain.picture(np.concatenate([made[[pair.fake for pair in pairs]], below]), columns=len(pairs))
+    picture = found.domain.fit(found.training.collection).picture(
+        np.concatenate([made[[pair.fake for pair in pairs]], below]), columns=len(pairs)
+    )
     with replacing(folder.closest) as temporary:
         picture.save(temporary, "PNG")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from gansmith.domains.toy import TOY
+from gansmith.domains.toy.pictures import picture
 from gansmith.runs import replacing
 
 if TYPE_CHECKING:
@@ -155,7 +155,7 @@ def _draw_plane(axes: Axes, moment: Moment, plane: Plane, dot: float) -> None:
     axes.set_xticks([])
     axes.set_yticks([])
     if not moment.points:
-        axes.imshow(np.asarray(TOY.picture(moment.samples, columns=3)))
+        axes.imshow(np.asarray(picture(moment.samples, columns=3)))
         return
     if moment.belief is not None:
         tints = LinearSegmentedColormap.from_list("belief", TINTS, SHADES)

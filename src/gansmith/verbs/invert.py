@@ -202,7 +202,7 @@ def _channels(pixels: np.ndarray) -> int:
 def _write(folder: Path, inversion: Inversion, names: list[str], about: dict[str, Any]) -> None:
     found, given = inversion.found, inversion.given
     pairs = np.stack([given, found.raw], 1).reshape(-1, *given.shape[1:])
-    found.domain.picture(pairs, min(len(pairs), COLUMNS)).save(folder / "pairs.png")
+    found.codec.picture(pairs, min(len(pairs), COLUMNS)).save(folder / "pairs.png")
     arrays: dict[str, Any] = {"latents": found.latents.numpy(), "distances": inversion.distances}
     entries = [{"picture": name, "distance": float(d)} for name, d in zip(names, inversion.distances, strict=True)]
     if found.labels is not None:

@@ -160,7 +160,7 @@ def _walk(generator: Generator) -> Picture:
 
 def _picture(generator: Generator, raw: np.ndarray, title: str, alt: str) -> Picture:
     axes = generator.card.layout.positions
-    return Picture(generator.domain.picture(raw, COLUMNS if len(axes) == 2 else None), title, alt, _small(axes))
+    return Picture(generator.codec.picture(raw, COLUMNS if len(axes) == 2 else None), title, alt, _small(axes))
 
 
 def _axes(generator: Generator) -> int:

@@ -192,7 +192,7 @@ def _write_folder(
         world.any(False)  # nobody writes before the folder is there
         for chunk in chunks:
             names = [_name(i, total, chunk, i - start) for i in range(start, start + len(chunk))]
-            files = source.domain.write(chunk.raw, part, names)
+            files = source.codec.write(chunk.raw, part, names)
             entries = _entries(files, chunk)
             (part / f".{start:012d}.json").write_text(json.dumps(entries), encoding="utf-8")
             if grid and start == 0:
@@ -238,6 +238,6 @@ def _entries(files: list[str], chunk: Samples) -> list[dict[str, Any]]:
 
 
 def _save_picture(chunk: Samples, path: Path, columns: int) -> None:
-    picture = chunk.domain.picture(chunk.raw[:GRID], columns or None)
+    picture = chunk.codec.picture(chunk.raw[:GRID], columns or None)
     with replacing(path) as temporary:
         picture.save(temporary, "PNG")

@@ -324,7 +324,7 @@ def _watchers(
         found.append(TensorBoard(run))
     latents, condition = opened.preview_latents(recipe, world.device)
     found.append(
-        Previews(run, recipe.run.previews, latents, condition, lambda x: opened.domain.picture(opened.codec.decode(x), columns=8), start)
+        Previews(run, recipe.run.previews, latents, condition, lambda x: opened.codec.picture(opened.codec.decode(x), columns=8), start)
     )
     found.append(Checkpoints(run, recipe.run.checkpoint_seconds, recipe.run.keep, export))
     found.append(lambda tick, players: audience.tick(tick))

@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import Any
 
 from gansmith.config import DataSettings
 from gansmith.data.store import Collection
-from gansmith.domains.image import grid, sources
+from gansmith.domains.image import sources
 from gansmith.domains.image.build import Progress
 from gansmith.domains.image.codec import ImageCodec
 from gansmith.domains.image.items import collect
 from gansmith.domains.image.opening import open_origin
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
 
 __all__ = ["IMAGE", "ImageCodec", "ImageDomain", "collect"]
 
@@ -47,14 +41,6 @@ class ImageDomain:
     def codec(self, state: Mapping[str, Any]) -> ImageCodec:
         """A codec from what `ImageCodec.state` gave."""
         return ImageCodec.from_state(state)
-
-    def picture(self, raw: np.ndarray, columns: int | None = None, real: np.ndarray | None = None) -> Image:
-        """A grid of pictures [B, H, W, C], with a grid of real ones to its right."""
-        return grid.picture(raw, columns, real)
-
-    def write(self, raw: np.ndarray, folder: Path, names: list[str]) -> list[str]:
-        """One PNG file a picture (.npy where PNG cannot hold it); gives the files' names."""
-        return grid.write(raw, folder, names)
 
 
 IMAGE = ImageDomain()

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from gansmith.data.store import Collection
+from gansmith.domains.image import grid
 from gansmith.errors import DataError
 from gansmith.layout import Block, Layout
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 LEAST = 1e-4  # spread of pictures whose values go from -1 to 1, a 16-bit step or three: pictures of one colour have none
 
@@ -57,3 +62,11 @@ class ImageCodec:
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> ImageCodec:
         return cls(Layout.from_dict(state["layout"]), state["dtype"], state["lo"], state["hi"])
+
+    def picture(self, raw: np.ndarray, columns: int | None = None, real: np.ndarray | None = None) -> Image:
+        """A grid of pictures [B, H, W, C], with a grid of real ones to its right."""
+        return grid.picture(raw, columns, real)
+
+    def write(self, raw: np.ndarray, folder: Path, names: list[str]) -> list[str]:
+        """One PNG file a picture (.npy where PNG cannot hold it); gives the files' names."""
+        return grid.write(raw, folder, names)

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Mapping, Sequence
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from gansmith.data.store import Collection
+from gansmith.domains.toy import pictures
+from gansmith.errors import storage_error
 from gansmith.layout import Block, Layout
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 
 class ToyCodec:
@@ -46,3 +53,23 @@ class ToyCodec:
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> ToyCodec:
         return cls(Layout.from_dict(state["layout"]), state["centre"], state["scale"])
+
+    def picture(self, raw: np.ndarray, columns: int | None = None, real: np.ndarray | None = None) -> Image:
+        """Points [B, 2] as a scatter, lines [B, T, 1] one below the other, with real ones in grey beneath."""
+        return pictures.picture(raw, columns, real)
+
+    def write(self, raw: np.ndarray, folder: Path, names: list[str]) -> list[str]:
+        """All samples as one CSV file, a row each behind its name; gives the file's name, which tells the first and the last of them."""
+        ends = names[:1] + names[1:][-1:]
+        file = ("-".join(ends).replace("/", "_") or "samples") + ".csv"
+        columns = ["x", "y"] if raw.ndim == 2 else [f"t{i}" for i in range(raw.shape[1])]
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with (folder / file).open("w", newline="", encoding="utf-8") as out:
+                rows = csv.writer(out)
+                rows.writerow(["name", *columns])
+                for name, sample in zip(names, raw.reshape(len(raw), len(columns)), strict=True):
+                    rows.writerow([name, *map(str, sample)])  # the shortest digits that give the same float32 back
+        except OSError as error:
+            raise storage_error(error, folder / file) from error
+        return [file]
