@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gansmith.layout import Layout
-from gansmith.networks.grid import channels_last, convolution, double, enlarge, grids, halve
+from gansmith.networks.grid import channels_last, convolution, enlarge, grids, halve
 from gansmith.networks.heads import Discriminator, Input, Output, Projection, act, init, with_condition
 
 PATCH = 2  # side of the patch that is folded into channels and unfolded from them
@@ -92,7 +92,7 @@ class LightGenerator(nn.Module):
             h = h.contiguous(memory_format=torch.channels_last)
         h = self.blocks[0](h)
         for grid, up, block in zip(self.grids[1:], self.ups, self.blocks[1:], strict=True):
-            h = block(up(double(act(h), grid)))
+            h = block(up(enlarge(act(h), 2, grid)))
         smooth, fine = enlarge(self.smooth(act(h)), PATCH, self.positions), act(enlarge(h, PATCH, self.positions))
         return self.output(smooth + self.detail(fine))
 
