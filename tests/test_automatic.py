@@ -14,12 +14,24 @@ from gansmith.layout import Block, Layout
 from gansmith.penalties import PENALTIES
 from gansmith.recipes.automatic import FEWEST_TICKS, MINUTES, TICK_SECONDS, Situation, resolve_game, resolve_length
 
-layouts = st.builds(
-    lambda size, positions, kind, condition: Layout((Block("x", size, kind),), positions, condition),
-    st.integers(1, 4),
-    st.lists(st.integers(1, 300), max_size=2).map(tuple),
-    st.sampled_from(["bounded", "real", "onehot"]),
-    st.integers(0, 20),
+rows = st.builds(
+    lambda sizes, place: Layout(
+        (*(Block(f"{i}", size, "onehot") for i, size in enumerate(sizes)), *[Block("in the last", 1, "bounded")] * place),
+        condition=sum(sizes) + place + 2 * len(sizes),
+        given=True,
+    ),
+    st.lists(st.integers(1, 300), min_size=1, max_size=30),
+    st.integers(0, 1),
+)
+layouts = st.one_of(
+    st.builds(
+        lambda size, positions, kind, condition: Layout((Block("x", size, kind),), positions, condition),
+        st.integers(1, 4),
+        st.lists(st.integers(1, 300), max_size=2).map(tuple),
+        st.sampled_from(["bounded", "real", "onehot"]),
+        st.integers(0, 20),
+    ),
+    rows,
 )
 situations = st.builds(
     Situation, layouts, st.integers(2, 10**6), st.floats(1e-6, 1e7), st.sampled_from(["cpu", "cuda", "cuda:1", "mps"]),
@@ -49,7 +61,7 @@ def test_nothing_is_left_open_but_the_bound_that_was_not_chosen(situation: Situa
 
 
 GIVEN = {
-    "data.balance": False,
+    "data.balance": False, "game.likelihood": 3.0,
     "network.name": "light", "network.width": 24, "network.latent": 7, "network.conditioning": "auxiliary",
     "penalty.gamma": 0.3, "penalty.gamma_end": 0.1, "augment.strength": 0.0, "augment.rise": 5,
     "optimiser.lr_generator": 1e-4, "optimiser.lr_discriminator": 3e-4, "optimiser.lr_end": 0.5,
@@ -60,9 +72,10 @@ GIVEN = {
 
 @given(situations, trials, speeds, st.sets(st.sampled_from(sorted(GIVEN))))
 def test_what_was_given_stays(situation: Situation, trial: Trial, speed: float, names: set[str]) -> None:
-    given = {name: GIVEN[name] for name in names}
+    rows = {"network.latent"} if situation.layout.given else {"game.likelihood"}  # whose value is not free, or that have no meaning
+    given = {name: GIVEN[name] for name in names - rows}
     resolved = config.flat(whole(config.merge(Recipe(), given), situation, trial, speed))
-    assert {name: resolved[name] for name in names} == given
+    assert {name: resolved[name] for name in given} == given
 
 
 @given(situations, trials, speeds)
@@ -133,6 +146,43 @@ def test_a_run_bounded_by_minutes_is_given_no_other_bound(situation: Situation, 
 def test_networks_and_batch_follow_the_data_and_the_device(layout: Layout, device: str, name: str, width: int, batch: int) -> None:
     recipe = resolve_game(Recipe(), Situation(layout, 60_000, 100.0, device))
     assert (recipe.network.name, recipe.network.width, recipe.run.batch) == (name, width, batch)
+
+
+@given(rows, st.integers(2, 10**6), st.sampled_from(["cpu", "cuda"]), st.lists(st.integers(1, 10**5), max_size=20).map(tuple))
+def test_rows_of_choices_get_the_pair_for_them_and_their_classes_as_they_come(
+    layout: Layout, samples: int, device: str, classes: tuple[int, ...]
+) -> None:
+    recipe = resolve_game(Recipe(), Situation(layout, samples, 10.0, device, classes))
+    assert recipe.network.name == "row"
+    assert recipe.network.latent == layout.condition - len([b for b in layout.blocks if b.kind == "onehot"])
+    assert recipe.network.conditioning == "projection"
+    assert recipe.game.likelihood == 10.0
+    assert recipe.data.balance is False
+    assert recipe.augment.strength == 0.0
+
+
+@given(situations)
+def test_likelihood_is_asked_of_the_generator_of_rows_alone(situation: Situation) -> None:
+    assert resolve_game(Recipe(), situation).game.likelihood == (10.0 if situation.layout.given else 0.0)
+    asked = config.merge(Recipe(), {"game.likelihood": 0.5})
+    if situation.layout.given:
+        assert resolve_game(asked, situation).game.likelihood == 0.5
+    else:
+        with pytest.raises(ConfigError, match=r"game\.likelihood is for rows of choices"):
+            resolve_game(asked, situation)
+
+
+@pytest.mark.parametrize(("settings", "words"), [({"game.pack": 2}, "game.pack has no meaning"), ({"network.latent": 5}, "has 3 numbers")])
+def test_what_has_no_meaning_for_rows_is_refused(settings: dict[str, int], words: str) -> None:
+    layout = Layout((Block("x", 2, "onehot"),), condition=4, given=True)
+    with pytest.raises(ConfigError, match=words):
+        resolve_game(config.merge(Recipe(), settings), Situation(layout, 100, 1.0, "cpu", ()))
+
+
+def test_rows_of_choices_are_never_drawn_by_class() -> None:
+    layout = Layout((Block("x", 2, "onehot"),), condition=4, given=True)
+    with pytest.raises(ConfigError, match="shares that the table does not have"):
+        resolve_game(config.merge(Recipe(), {"data.balance": True}), Situation(layout, 100, 1.0, "cpu", (90, 10)))
 
 
 def test_the_penalty_follows_the_variance_and_nothing_else() -> None:

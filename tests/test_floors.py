@@ -20,6 +20,7 @@ FLOORS: list[set[str]] = [
     {"errors"},
     {"config", "randomness", "records", "runs"},
     {"conditions", "layout", "latent"},
+    {"given"},
     {"losses", "penalties", "schedules", "ema", "augment", "data", "metrics", "health"},
     {"networks", "features", "downstream"},
     {"engine", "domains"},

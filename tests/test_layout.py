@@ -15,22 +15,29 @@ from gansmith.engine.moves import packed
 from gansmith.errors import ConfigError, DataError
 from gansmith.layout import Block, Layout
 
+blocks = st.builds(
+    Block,
+    st.text(min_size=1),
+    st.integers(1, 9),
+    st.sampled_from(["bounded", "real", "onehot"]),
+    st.floats(-1, 1),
+    st.floats(1e-4, 9),
+)
+counted = st.builds(
+    lambda name, shares: Block(name, len(shares), "onehot", shares=shares),
+    st.text(min_size=1),
+    st.lists(st.floats(0, 1), min_size=1, max_size=9).map(tuple),
+)
 layouts = st.builds(
     Layout,
     st.lists(
-        st.builds(
-            Block,
-            st.text(min_size=1),
-            st.integers(1, 9),
-            st.sampled_from(["bounded", "real", "onehot"]),
-            st.floats(-1, 1),
-            st.floats(1e-4, 9),
-        ),
+        st.one_of(blocks, counted),
         min_size=1,
         unique_by=lambda b: b.name,
     ).map(tuple),
     st.lists(st.integers(1, 300), max_size=2).map(tuple),
     st.integers(0, 1000),
+    st.booleans(),
 )
 
 
@@ -75,6 +82,15 @@ def test_a_layout_written_without_a_condition_has_none() -> None:
     assert Layout.from_dict(values) == Layout((Block("x", 1, "real"),))
 
 
+def test_shares_and_that_a_sample_may_be_told_in_part_are_written_where_they_say_something() -> None:
+    plain = Layout((Block("x", 2, "onehot"),)).to_dict()
+    assert "given" not in plain
+    assert "shares" not in plain["blocks"][0]
+    told = Layout((Block("x", 2, "onehot", shares=(0.25, 0.75)),), (), 6, given=True).to_dict()
+    assert told["given"] is True
+    assert told["blocks"][0]["shares"] == [0.25, 0.75]
+
+
 def test_check_gives_a_right_batch_back_and_says_what_is_wrong_with_another() -> None:
     layout = Layout((Block("colour", 3, "bounded"), Block("depth", 1, "real")), (4, 5))
     x = torch.zeros(7, 4, 4, 5)
@@ -92,6 +108,8 @@ def test_check_gives_a_right_batch_back_and_says_what_is_wrong_with_another() ->
         (lambda: Block("x", 1, "real", spread=0.0), "one above 0"),
         (lambda: Block("x", 1, "real", centre=float("nan")), "it needs a number"),
         (lambda: Block("x", 1, "discrete"), "bounded, real and onehot"),  # type: ignore[arg-type]
+        (lambda: Block("x", 2, "onehot", shares=(1.0,)), "onehot of 2 with 1 shares; one for each choice"),
+        (lambda: Block("x", 1, "real", shares=(1.0,)), "real of 1 with 1 shares; one for each choice"),
         (lambda: Layout(()), "at least one block"),
         (lambda: Layout((Block("x", 1, "real"),), (2, 2, 2)), "at most two"),
         (lambda: Layout((Block("x", 1, "real"),), (2, 0)), "at least 1 place"),

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from duel import BARE, LATENT, LAYOUT, batch_, jitter, noise_, objective_, players_, rates_
+from gansmith import given
 from gansmith.augment.control import sureness
 from gansmith.engine.distribute import World
 from gansmith.engine.moves import (
@@ -30,6 +31,7 @@ from gansmith.engine.players import Players
 from gansmith.engine.steps import parts_of
 from gansmith.layout import Batch, Block, Layout
 from gansmith.losses import LOSSES
+from gansmith.networks.row import RowDiscriminator, RowGenerator, latents
 from gansmith.penalties import PENALTIES, around, between
 
 RATES = rates_()
@@ -371,6 +373,33 @@ def test_the_finite_form_reads_features_and_classes_of_the_samples_as_they_are()
     )
     for name in ("loss_d", "class_cost_d", "logit_real", "logit_fake"):
         torch.testing.assert_close(finite[name], exact[name])
+
+
+@pytest.mark.parametrize("name", ["relativistic", "hinge"])
+def test_likelihood_asks_of_the_generator_what_is_not_told_of_real_rows(name: str) -> None:
+    rows = Layout((Block("a", 3, "onehot"), Block("in a", 1, "bounded"), Block("b", 2, "onehot")), condition=10, given=True)
+    torch.manual_seed(6)
+    g, d = RowGenerator(rows, 8), RowDiscriminator(rows, 8)
+    with torch.no_grad():
+        for parameter in (*g.parameters(), *d.parameters()):
+            parameter.normal_(0, 0.5)
+    chosen = torch.tensor([[0, 1], [2, 0], [1, 1], [0, 0], [2, 1], [1, 0]])
+    place = 2 * torch.rand(6, 1) - 1
+    x = torch.cat((F.one_hot(chosen[:, 0], 3), place, F.one_hot(chosen[:, 1], 2)), 1)
+    mask = torch.tensor([[0.0, 0], [0, 1], [1, 0], [0, 0], [0, 1], [1, 0]])
+    asked = torch.tensor([[1.0, 0], [1, 0], [0, 1], [0, 1], [1, 0], [0, 1]])
+    c = given.condition(x, mask, asked, given.owners(rows))
+    players, batch, draw = Players(g, d), Batch(x, c), Draw(torch.randn(6, latents(rows)))
+    likely = g.logits(x * mask[:, given.owners(rows)], mask)
+    a, b = (F.cross_entropy(likely[:, part], of, reduction="none") for part, of in ((slice(3), chosen[:, 0]), (slice(4, 6), chosen[:, 1])))
+    surprise = torch.stack([(a + b)[0] / 2, a[1], b[2], (a + b)[3] / 2, a[4], b[5]]).mean()
+    game = LOSSES[name].generator(d(x, c).detach(), d(g(draw.latent, c), c)).mean()
+    loss, record = generator_move(players, batch, draw, objective_(name, weights=Weights(likelihood=0.3)), RATES)
+    torch.testing.assert_close(record["surprise"], surprise)
+    assert_moved_by(loss, players, "generator", game + 0.3 * surprise)
+    loss, record = generator_move(players, batch, draw, objective_(name), RATES)
+    assert "surprise" not in record
+    assert_moved_by(loss, players, "generator", LOSSES[name].generator(d(x, c).detach(), d(g(draw.latent, c), c)).mean())
 
 
 class Mapped(nn.Module):

@@ -13,10 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from gansmith import given as told
 from gansmith.config import NetworkSettings
 from gansmith.errors import ConfigError
 from gansmith.layout import Block, Layout
-from gansmith.networks import NETWORKS, apart, discriminator, generator, grid, light, pair, residual
+from gansmith.networks import NETWORKS, apart, discriminator, generator, grid, light, pair, residual, row
 from gansmith.networks.grid import SMALLEST, convolution, grids
 from gansmith.networks.heads import Discriminator, Input, Output, Projection, bounded, with_condition
 from gansmith.networks.inspect import multiply_adds, parameters
@@ -27,15 +28,19 @@ Network = TypeVar("Network", bound=nn.Module)
 POSITIONS = [(), (1,), (2,), (9,), (64,), (1, 1), (4, 4), (7, 7), (5, 12), (1, 30), (3, 37)]
 FEWER = [(), (9,), (1, 1), (7, 7), (1, 30)]  # for pairs with batch statistics, which are slow to test, and those on the same grids
 EVERY = ("dense", "light", "residual")
+OF_NUMBERS = [name for name in NETWORKS if not NETWORKS[name].told]  # the others make hard choices: they have no range, centre or scale
+CHOICES = (Block("a", 3, "onehot", shares=(0.5, 0.3, 0.2)), Block("b", 2, "onehot"), Block("in b", 1, "bounded"), Block("c", 4, "onehot"))
+ROWS = Layout(CHOICES, condition=10 + 2 * 3, given=True)
 
 
 def members(positions: dict[str, list[tuple[int, ...]]], conditions: tuple[int, ...] = (0, CLASSES)) -> pytest.MarkDecorator:
-    """Every pair on each of its positions that it takes, with and without a condition."""
+    """Every pair on each of its positions that it takes, with and without a condition. What is told of a sample is always one."""
     found = [
         (name, place, condition)
         for name, places in positions.items()
         for place, condition in product(places, conditions)
         if ("row", "line", "plane")[len(place)] in NETWORKS[name].geometries
+        and not (NETWORKS[name].told and not condition)
         and not (name == "sagan" and math.prod(place) == 1)  # nothing to attend to, so its queries and keys say nothing
     ]
     return pytest.mark.parametrize(("name", "positions", "condition"), found)
@@ -43,11 +48,31 @@ def members(positions: dict[str, list[tuple[int, ...]]], conditions: tuple[int, 
 
 all_members = members({name: [(), (7, 7)] if name == "classic" else POSITIONS for name in NETWORKS})
 most_members = members({name: [(), (7, 7)] if name == "classic" else POSITIONS if name in EVERY else FEWER for name in NETWORKS})
-few_members = members({name: [(), (9,), (5, 12)] for name in NETWORKS})
+most_of_numbers = members({name: [(), (7, 7)] if name == "classic" else POSITIONS if name in EVERY else FEWER for name in OF_NUMBERS})
+few_of_numbers = members({name: [(), (9,), (5, 12)] for name in OF_NUMBERS})
 
 
 def layout_of(positions: tuple[int, ...], condition: int, kind: str = "bounded") -> Layout:
     return Layout((Block("x", 2, kind),), positions, condition)  # type: ignore[arg-type]
+
+
+def layout_for(name: str, positions: tuple[int, ...], condition: int) -> Layout:
+    """The same, for a pair that takes it; for one that is told a part of a sample, rows of choices."""
+    return ROWS if NETWORKS[name].told else layout_of(positions, condition)
+
+
+def latents(layout: Layout, batch: int = BATCH) -> Tensor:
+    return torch.randn(batch, row.latents(layout) if layout.given else LATENT)
+
+
+def samples(layout: Layout, batch: int = BATCH) -> Tensor:
+    """Normal numbers, and of rows of choices whole ones."""
+    if not layout.given:
+        return torch.randn(batch, *layout.shape)
+    parts = [
+        F.one_hot(torch.randint(b.size, (batch,)), b.size) if b.kind == "onehot" else 2 * torch.rand(batch, 1) - 1 for b in layout.blocks
+    ]
+    return torch.cat(parts, 1)
 
 
 def wake(network: Network) -> Network:
@@ -66,6 +91,9 @@ def made(name: str, layout: Layout, **chosen: Any) -> tuple[nn.Module, Discrimin
 
 
 def condition_of(layout: Layout, batch: int = BATCH) -> Tensor | None:
+    if layout.given:
+        mask, asked = told.told(torch.rand(batch, len(told.choices(layout)) + 1))
+        return told.condition(samples(layout, batch), mask, asked, told.owners(layout))
     return torch.eye(CLASSES)[torch.arange(batch) % CLASSES] if layout.condition else None
 
 
@@ -76,10 +104,10 @@ def unlike(network: nn.Module) -> list[str]:
 
 @all_members
 def test_shapes_and_gradients(name: str, positions: tuple[int, ...], condition: int) -> None:
-    layout = layout_of(positions, condition)
+    layout = layout_for(name, positions, condition)
     g, d = made(name, layout)
     c = condition_of(layout)
-    x = g(torch.randn(BATCH, LATENT), c)
+    x = g(latents(layout), c)
     assert layout.check(x) is x
     assert x.dtype == torch.float32
     assert x.abs().max() <= 1
@@ -96,9 +124,9 @@ def test_a_sample_depends_on_its_latent_alone_and_so_does_a_logit_unless_the_pai
     name: str, positions: tuple[int, ...], condition: int
 ) -> None:
     """In eval mode, where batch statistics are those that were learned."""
-    layout = layout_of(positions, condition)
+    layout = layout_for(name, positions, condition)
     g, d = (network.eval() for network in made(name, layout))
-    z, x, c = torch.randn(BATCH, LATENT), torch.randn(BATCH, *layout.shape), condition_of(layout)
+    z, x, c = latents(layout), samples(layout), condition_of(layout)
     for network, taken in ((g, z), (d, x)):
         if network is d and NETWORKS[name].spread:
             continue
@@ -110,19 +138,19 @@ def test_a_sample_depends_on_its_latent_alone_and_so_does_a_logit_unless_the_pai
 @pytest.mark.parametrize("chosen", [{}, {"spread": True}], ids=["plain", "spread"])
 @pytest.mark.parametrize("name", NETWORKS)
 def test_a_pair_says_whether_a_logit_depends_on_other_samples_in_train_mode(name: str, chosen: dict[str, bool]) -> None:
-    layout = layout_of((9, 9), 0)
+    layout = layout_for(name, (9, 9), 0)
     _, d = made(name, layout, **chosen)
-    x = torch.randn(BATCH, *layout.shape, requires_grad=True)
-    (slope,) = torch.autograd.grad(d(x)[0], x)
+    x = samples(layout).requires_grad_()
+    (slope,) = torch.autograd.grad(d(x, condition_of(layout))[0], x)
     assert slope[0].any()
     assert apart(NetworkSettings(name=name, **chosen), layout) == (not slope[1:].any())  # type: ignore[arg-type]
 
 
 @most_members
 def test_the_penalty_reaches_every_weight_it_can(name: str, positions: tuple[int, ...], condition: int) -> None:
-    layout = layout_of(positions, condition)
+    layout = layout_for(name, positions, condition)
     _, d = made(name, layout)
-    x = torch.randn(BATCH, *layout.shape, requires_grad=True)
+    x = samples(layout).requires_grad_()
     slope = slope_exact(x, d(x, condition_of(layout)))
     assert slope.shape == (BATCH,)
     assert (slope > 0).all()
@@ -131,7 +159,7 @@ def test_the_penalty_reaches_every_weight_it_can(name: str, positions: tuple[int
     assert all(n.endswith("bias") for n in unlike(d))
 
 
-@most_members
+@most_of_numbers
 def test_arithmetic_in_bfloat16_comes_near_and_gives_float32(name: str, positions: tuple[int, ...], condition: int) -> None:
     layout = layout_of(positions, condition, "real")
     g, d = (network.eval() for network in made(name, layout))
@@ -147,11 +175,11 @@ def test_arithmetic_in_bfloat16_comes_near_and_gives_float32(name: str, position
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_both_can_be_trained_in_bfloat16(name: str) -> None:
-    layout = layout_of((7, 7), CLASSES)
+    layout = layout_for(name, (7, 7), CLASSES)
     g, d = made(name, layout)
     c = condition_of(layout)
     with torch.autocast("cpu", torch.bfloat16):
-        x = g(torch.randn(BATCH, LATENT), c)
+        x = g(latents(layout), c)
         logits = d(x, c)
     (logits.sum() + slope_exact(x, logits).sum()).backward()
     assert not unlike(g)
@@ -164,7 +192,7 @@ def test_both_can_be_trained_in_bfloat16(name: str) -> None:
     [*((name, {}) for name in NETWORKS), *((name, {"conditioning": "auxiliary", "spectral": True, "spread": True}) for name in EVERY)],
 )
 def test_first_weights_come_of_the_seed_and_are_counted_without_being_made(name: str, chosen: dict[str, Any]) -> None:
-    layout, settings = layout_of((7, 7), CLASSES), NetworkSettings(name=name, width=WIDTH, latent=LATENT, **chosen)  # type: ignore[arg-type]
+    layout, settings = layout_for(name, (7, 7), CLASSES), NetworkSettings(name=name, width=WIDTH, latent=LATENT, **chosen)  # type: ignore[arg-type]
     one, two = made(name, layout, **chosen), made(name, layout, **chosen)
     with torch.device("meta"):
         nowhere = generator(settings, layout), discriminator(settings, layout)
@@ -181,7 +209,7 @@ def test_a_logit_has_more_digits_than_bfloat16_also_under_autocast() -> None:
     torch.testing.assert_close(logit, head(h, torch.eye(CLASSES)[torch.arange(200) % CLASSES]))
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", OF_NUMBERS)
 def test_a_sample_reaches_both_ends_of_its_range_exactly(name: str) -> None:
     g, _ = made(name, Layout((Block("x", 2, "bounded", spread=1000.0),), (6, 6)))
     x = g(torch.randn(8, LATENT))
@@ -191,15 +219,15 @@ def test_a_sample_reaches_both_ends_of_its_range_exactly(name: str) -> None:
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_a_condition_is_heard_by_both(name: str) -> None:
-    layout = layout_of((6, 6), CLASSES)
+    layout = layout_for(name, (6, 6), CLASSES)
     g, d = made(name, layout)
-    z, x = torch.randn(1, LATENT).expand(CLASSES, -1), torch.randn(1, *layout.shape).expand(CLASSES, -1, -1, -1)
-    for found in (g(z, torch.eye(CLASSES)), d(x, torch.eye(CLASSES))):
+    z, x, c = latents(layout, 1).expand(CLASSES, -1), samples(layout, 1).expand(CLASSES, *layout.shape), condition_of(layout, CLASSES)
+    for found in (g(z, c), d(x, c)):
         assert not torch.allclose(found[0], found[1])
         assert not torch.allclose(found[1], found[2])
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", OF_NUMBERS)
 def test_many_kinds_of_block_keep_their_ranges(name: str) -> None:
     layout = Layout((Block("value", 2, "real"), Block("choice", 3, "onehot"), Block("level", 1, "bounded")), (6, 6))
     g, d = made(name, layout)
@@ -212,7 +240,7 @@ def test_many_kinds_of_block_keep_their_ranges(name: str) -> None:
     assert d(g(x)).shape == (4,)
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", OF_NUMBERS)
 def test_the_first_samples_and_logits_are_of_ordinary_size(name: str) -> None:
     """So that neither player starts out saturated, whatever the depth. Layers that stretch nothing give small logits of what is rough."""
     torch.manual_seed(0)
@@ -234,7 +262,7 @@ def test_settings_lead_to_a_pair() -> None:
 
 
 def test_a_convolutional_pair_for_a_row_is_refused_with_the_mend() -> None:
-    for name in NETWORKS.keys() - {"dense", "classic"}:
+    for name in set(OF_NUMBERS) - {"dense", "classic"}:
         with pytest.raises(ConfigError, match=r"network\.name=dense"):
             pair(NetworkSettings(name=name), layout_of((), 0))  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match=r"network\.name=dense"):
@@ -276,7 +304,7 @@ def test_the_clamp_brings_an_escaped_number_back() -> None:
     assert x.item() == pytest.approx(0.5, abs=0.01)
 
 
-@few_members
+@few_of_numbers
 def test_centre_and_spread_of_the_data_change_nothing_of_the_game(name: str, positions: tuple[int, ...], condition: int) -> None:
     plain = layout_of(positions, condition, "real")
     moved = Layout((Block("x", 2, "real", centre=0.4, spread=0.125),), positions, condition)

@@ -15,12 +15,18 @@ from torch import Tensor, nn
 
 from gansmith.config import NetworkSettings
 from gansmith.engine.players import Players
+from gansmith.layout import Layout
 from gansmith.networks import NETWORKS, discriminator
 from gansmith.networks.devices import Spread, equalised, minibatch_spread, spectral, weights
 from gansmith.networks.heads import Projection
-from test_networks import BATCH, CLASSES, LATENT, WIDTH, condition_of, layout_of, made
+from test_networks import CLASSES, WIDTH, condition_of, latents, layout_for, layout_of, made, samples
 
 ALL: dict[str, Any] = {"conditioning": "auxiliary", "spread": True, "spectral": True}
+
+
+def chosen_for(name: str, chosen: dict[str, Any]) -> dict[str, Any]:
+    """As many of them as a pair takes: what it is told of a sample comes into it in one way alone."""
+    return {k: v for k, v in chosen.items() if not (k == "conditioning" and NETWORKS[name].told)}
 
 
 # --- spectral normalisation ----------------------------------------------------------------------------------------------
@@ -33,8 +39,8 @@ def largest(weight: Tensor) -> float:
 @pytest.mark.parametrize("name", NETWORKS)
 def test_the_largest_singular_value_of_every_weight_is_1_also_of_those_that_would_start_at_zero(name: str) -> None:
     torch.manual_seed(0)
-    settings = NetworkSettings(name=name, width=WIDTH, **ALL)  # type: ignore[arg-type]
-    d = discriminator(settings, layout_of((7, 7), CLASSES))
+    settings = NetworkSettings(name=name, width=WIDTH, **chosen_for(name, ALL))  # type: ignore[arg-type]
+    d = discriminator(settings, layout_for(name, (7, 7), CLASSES))
     found = list(weights(d))
     assert len(found) > 2
     for module, which in found:
@@ -153,14 +159,12 @@ def test_stylegan2_has_its_spread_whatever_is_asked() -> None:
 # --- trained, saved, loaded ----------------------------------------------------------------------------------------------
 
 
-def train(players: Players, steps: range) -> None:
+def train(players: Players, layout: Layout, steps: range) -> None:
     """A few steps of an ordinary game on both heads."""
-    layout = layout_of((7, 7), CLASSES)
-    c = condition_of(layout)
-    assert c is not None
     for step in steps:
-        source = torch.Generator().manual_seed(step)
-        z, x = torch.randn(BATCH, LATENT, generator=source), torch.randn(BATCH, *layout.shape, generator=source)
+        torch.manual_seed(step)
+        z, x, c = latents(layout), samples(layout), condition_of(layout)
+        assert c is not None
         d, g = players.discriminator, players.generator
         features = d.network.features(torch.cat((x, g.network(z, c).detach())), torch.cat((c, c)))  # type: ignore[operator]
         loss = d.network.head(features, torch.cat((c, c))).tanh().mean()  # type: ignore[operator]
@@ -175,10 +179,10 @@ def train(players: Players, steps: range) -> None:
 @pytest.mark.parametrize("chosen", [{}, ALL], ids=["plain", "all"])
 @pytest.mark.parametrize("name", NETWORKS)
 def test_a_game_carried_through_a_file_goes_on_bit_for_bit(name: str, chosen: dict[str, Any], tmp_path: Path) -> None:
-    layout = layout_of((7, 7), CLASSES)
+    layout = layout_for(name, (7, 7), CLASSES)
 
     def players(drawn: int = 0) -> Players:
-        networks = made(name, layout, **chosen)
+        networks = made(name, layout, **chosen_for(name, chosen))
         if drawn:
             with torch.no_grad():
                 for network in networks:
@@ -187,12 +191,12 @@ def test_a_game_carried_through_a_file_goes_on_bit_for_bit(name: str, chosen: di
         return Players(*networks)
 
     whole, cut, other = players(), players(), players(drawn=7)
-    train(whole, range(4))
-    train(cut, range(2))
+    train(whole, layout, range(4))
+    train(cut, layout, range(2))
     for side in ("generator", "discriminator"):
         save_file(getattr(cut, side).state(), tmp_path / side)
         getattr(other, side).load(load_file(tmp_path / side))
-    train(other, range(2, 4))
+    train(other, layout, range(2, 4))
     for side in ("generator", "discriminator"):
         found, wanted = getattr(other, side).state(), getattr(whole, side).state()
         assert found.keys() == wanted.keys()
@@ -202,14 +206,14 @@ def test_a_game_carried_through_a_file_goes_on_bit_for_bit(name: str, chosen: di
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_a_generator_written_and_read_draws_the_same(name: str, tmp_path: Path) -> None:
-    layout = layout_of((7, 7), CLASSES)
+    layout = layout_for(name, (7, 7), CLASSES)
     g = made(name, layout)[0]
-    z, c = torch.randn(BATCH, LATENT), condition_of(layout)
+    z, c = latents(layout), condition_of(layout)
     g(z, c)  # in train mode, so that running statistics are no more what they start with
     save_file({k: v.contiguous() for k, v in g.state_dict().items()}, tmp_path / "weights")
     other = made(name, layout)[0]
     with torch.no_grad():
-        for tensor in (*other.parameters(), *other.buffers()):
+        for tensor in other.state_dict().values():
             tensor.zero_()
     other.load_state_dict(load_file(tmp_path / "weights"))
     assert torch.equal(other.eval()(z, c), g.eval()(z, c))

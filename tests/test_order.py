@@ -8,8 +8,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gansmith import given as told
 from gansmith.data.order import Alike, Feed, Shuffled, positions
 from gansmith.engine.steps import parts_of
+from gansmith.layout import Batch, Block, Layout
 from gansmith.randomness import stream
 
 counts = st.integers(1, 200)
@@ -158,3 +160,67 @@ def test_what_is_fed_is_a_copy() -> None:
     fed = Feed(raw, lambda x: x, members=np.arange(4), labels=None, condition=0, batch=4, seed=0)(0)
     fed.x.add_(1)
     assert not raw.any()
+
+
+# --- samples that are told in part -----------------------------------------------------------------------------------------
+
+ROWS = Layout((Block("a", 3, "onehot"), Block("in a", 1, "bounded"), Block("b", 2, "onehot"), Block("c", 2, "onehot")), given=True)
+
+
+def rows(batch: int, seed: int, rank: int = 0, size: int = 1, moves: int = 1, count: int = 50) -> Feed:
+    raw = np.arange(count * 8, dtype=np.float32).reshape(count, 8) + 1  # every number another, and none 0
+    return Feed(
+        raw, lambda x: x, members=np.arange(0, count, 2), labels=np.arange(count) % 3, condition=told.width(ROWS), batch=batch, seed=seed,
+        rank=rank, size=size, moves=moves, told=ROWS,
+    )  # fmt: skip
+
+
+def spoken(batch: Batch) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    assert batch.condition is not None
+    return told.split(batch.condition, 3)
+
+
+@given(seeds, st.integers(0, 500))
+def test_a_sample_is_told_in_part_and_asked_for_one_choice_more(seed: int, step: int) -> None:
+    batch = rows(16, seed)(step)
+    shown, mask, asked = spoken(batch)
+    assert torch.equal(shown, batch.x * mask[:, told.owners(ROWS)])
+    assert ((mask + asked) <= 1).all()
+    assert (asked.sum(1) == 1).all()
+
+
+@given(seeds, st.integers(0, 500), st.integers(1, 8), st.integers(1, 3), st.sampled_from([2, 4]))
+def test_what_is_told_does_not_depend_on_the_number_of_processes(seed: int, step: int, quarter: int, moves: int, size: int) -> None:
+    whole = parts_of(rows(4 * quarter, seed, moves=moves)(step), moves)
+    shares = [parts_of(rows(4 * quarter, seed, rank, size, moves)(step), moves) for rank in range(size)]
+    for move in range(moves):
+        for name in ("x", "condition"):
+            together = torch.cat([getattr(share[move], name) for share in shares])
+            assert torch.equal(together, getattr(whole[move], name))
+
+
+@given(seeds, st.lists(st.integers(0, 500), min_size=1, max_size=5))
+def test_what_is_told_at_a_step_does_not_depend_on_the_steps_before(seed: int, steps: list[int]) -> None:
+    used = rows(8, seed)
+    for step in steps:
+        for now, fresh in zip(used(step), rows(8, seed)(step), strict=True):
+            assert torch.equal(now, fresh)
+
+
+def test_what_is_told_differs_between_steps_seeds_and_moves_and_is_not_tied_to_the_sample() -> None:
+    feed = rows(64, 0, moves=2)
+    masks = [part.condition[:, 8:11] for step in range(3) for part in parts_of(feed(step), 2)]  # type: ignore[index]
+    masks += [rows(64, 1)(0).condition[:, 8:11]]  # type: ignore[index]
+    assert len({tuple(mask.flatten().tolist()) for mask in masks}) == len(masks)
+    batch = rows(64, 0, count=2)(0)  # one sample, again and again
+    assert (batch.x == batch.x[0]).all()
+    assert len(spoken(batch)[1].unique(dim=0)) > 4
+
+
+def test_as_many_samples_are_told_nothing_as_are_told_all_but_one() -> None:
+    mask, asked = spoken(rows(9_000, 3)(7))[1:]
+    # 9,000 draws of 3 equal chances: 3,000 each, standard deviation 45; five of them is never seen
+    for counts in (torch.bincount(mask.sum(1).long(), minlength=3), asked.sum(0)):
+        assert (counts - 3_000).abs().max() < 225
+    told_each = mask.sum(0)  # a choice is told in a third of the rows on average: of 0, 1 and 2 of 3 alike often
+    assert (told_each - 3_000).abs().max() < 225

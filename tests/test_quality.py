@@ -15,11 +15,11 @@ from torch import Tensor
 
 import gansmith
 from gansmith.engine import quality
-from gansmith.engine.quality import BETTER, LOST, PATIENCE, Look, best_of, lost
+from gansmith.engine.quality import PATIENCE, Look, Standard, best_of, lost
 from gansmith.errors import RunError
 from gansmith.metrics.gauge import CHANCE, Gauge, Neighbourhood, gauge
 from gansmith.runs import RunFolder, read_tensors
-from gansmith.verbs import train as verb
+from gansmith.verbs import opened
 from tiny import STEPS, TICK, Watching, train
 
 SHAPES = [(5,), (2, 40), (3, 24, 20)]
@@ -96,8 +96,8 @@ looks = st.lists(st.floats(1e-3, 10), min_size=1, max_size=30).map(
 def test_only_a_run_that_stays_far_beyond_its_best_is_lost(found: list[Look]) -> None:
     best = best_of(found)
     assert all(best.distance <= look.distance for look in found)
-    beyond = [look.distance > LOST * best.distance for look in found]
-    assert lost(found) == (len(found) > PATIENCE and all(beyond[-PATIENCE:]))
+    beyond = [look.distance > 4.0 * best.distance for look in found]
+    assert lost(found, 4.0) == (len(found) > PATIENCE and all(beyond[-PATIENCE:]))
 
 
 def test_of_two_alike_the_later_is_the_best() -> None:
@@ -118,7 +118,7 @@ class Told(Gauge):
 
 def told(monkeypatch: pytest.MonkeyPatch, *distances: float) -> None:
     monkeypatch.setattr(Told, "distances", itertools.chain(distances, itertools.repeat(distances[-1])))
-    monkeypatch.setattr(verb, "gauge", Told)
+    monkeypatch.setattr(opened, "gauge", Told)
 
 
 def exported(run: Path) -> tuple[int, dict[str, Tensor]]:
@@ -141,7 +141,7 @@ def test_no_looks_no_file(tmp_path: Path) -> None:
     assert not (run / "checkpoints" / "best.safetensors").exists()
 
 
-@pytest.mark.parametrize(("last", "taken"), [(1.0, 10), (0.5 / BETTER * 0.99, STEPS)])
+@pytest.mark.parametrize(("last", "taken"), [(1.0, 10), (0.5 / Standard.better * 0.99, STEPS)])
 def test_a_clearly_better_generator_is_what_the_run_ends_with(
     last: float, taken: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -27,11 +27,13 @@ class DataSettings(Settings):
     """What is trained on, and how it is brought into shape."""
 
     source: str = Field("digits", description="a path, hf:NAME, digits, or toy:ring, toy:grid, toy:sines")
-    domain: str | None = Field(None, description="image or toy; None: recognised from what is there")
+    domain: str | None = Field(None, description="image, table or toy; None: recognised from what is there")
     size: tuple[int, int] | None = Field(None, description="height and width in pixels; None: chosen from the pictures")
     channels: int | None = Field(None, ge=1, le=512, description="1 grey, 3 colour, 4 with transparency; None: as the pictures are")
     fit: Literal["crop", "pad", "stretch"] = Field("crop", description="how a picture of another shape is brought to `size`")
     background: str = Field("white", description="colour laid under transparent pixels and used by fit=pad")
+    target: str | None = Field(None, description="of a table: the column that models are to predict")
+    table_schema: str | None = Field(None, description="of a table: a JSON that says what was recognised wrongly of its columns")
     labels: str | None = Field(None, description="a CSV or JSON of file names and labels, or 'none'; None: class folders or the array file")
     held_out: float = Field(0.1, ge=0.0, lt=0.9, description="share kept out of training by content hash, for every later judgement")
     balance: bool | None = Field(
@@ -42,7 +44,7 @@ class DataSettings(Settings):
 class NetworkSettings(Settings):
     """Generator and discriminator."""
 
-    name: Literal["dense", "classic", "light", "residual", "dcgan", "sngan", "sagan", "stylegan2", "fastgan"] | None = Field(
+    name: Literal["dense", "classic", "light", "residual", "dcgan", "sngan", "sagan", "stylegan2", "fastgan", "row"] | None = Field(
         None, description="None: chosen from the layout and the device"
     )
     width: int | None = Field(None, ge=4, le=4096, description="channels of the finest stage (convolutional) or units of a layer (dense)")
@@ -69,6 +71,9 @@ class GameSettings(Settings):
     kept: float = Field(1.0, gt=0, le=1, description="share of the generated samples, the most real ones, learned from at the end (top-k)")
     unrolled: int = Field(0, ge=0, le=50, description="answers of the discriminator that the generator looks ahead and learns through")
     features: float = Field(0.0, ge=0, description="weight of feature matching: mean features of generated samples like those of real")
+    likelihood: float | None = Field(
+        None, ge=0, description="weight of how unlikely the generator holds what it is not told of a real row; None: 10 for tables, else 0"
+    )
     classes: float = Field(1.0, ge=0, description="weight of an auxiliary classifier, where network.conditioning=auxiliary")
 
 

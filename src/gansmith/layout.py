@@ -24,7 +24,8 @@ class Block:
     """A run of channels that mean one thing.
 
     `bounded` values lie in [-1, 1]; `real` values are standardised and unbounded; `onehot` channels are one choice of `size`.
-    `centre` and `spread` are mean and standard deviation of the block's values: what a network takes and gives counts in them.
+    `centre` and `spread` are mean and standard deviation of the block's values: what a network takes and gives counts in them. `shares`
+    are how often each choice of a onehot block is taken, where that is known.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Block:
     kind: Kind
     centre: float = 0.0
     spread: float = 1.0
+    shares: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         if self.size < 1:
@@ -40,15 +42,23 @@ class Block:
             raise ConfigError(f"block {self.name!r} has kind {self.kind!r}; kinds are bounded, real and onehot.")
         if not (math.isfinite(self.centre) and 0.0 < self.spread < math.inf):
             raise ConfigError(f"block {self.name!r} has centre {self.centre} and spread {self.spread}; it needs a number, and one above 0.")
+        if self.shares and (self.kind != "onehot" or len(self.shares) != self.size):
+            raise ConfigError(
+                f"block {self.name!r} is {self.kind} of {self.size} with {len(self.shares)} shares; one for each choice is wanted."
+            )
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Shape and meaning of one encoded sample: channel blocks, positions, and the width K of its condition (0: none)."""
+    """Shape and meaning of one encoded sample: channel blocks, positions, and the width K of its condition (0: none).
+
+    `given`: a generator is told any of the blocks and makes the others (gansmith.given). The condition is then what it is told.
+    """
 
     blocks: tuple[Block, ...]
     positions: tuple[int, ...] = ()
     condition: int = 0
+    given: bool = False
 
     def __post_init__(self) -> None:
         if not self.blocks:
@@ -104,19 +114,28 @@ class Layout:
     def to_dict(self) -> dict[str, Any]:
         """As plain, JSON-able values."""
         return {
-            "blocks": [asdict(b) for b in self.blocks],
+            "blocks": [_plain(b) for b in self.blocks],
             "positions": list(self.positions),
             "condition": self.condition,
+            **({"given": True} if self.given else {}),
         }
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Layout:
         """The layout that `to_dict` told of."""
         return cls(
-            blocks=tuple(Block(**b) for b in values["blocks"]),
+            blocks=tuple(Block(**{**b, "shares": tuple(b.get("shares", ()))}) for b in values["blocks"]),
             positions=tuple(values["positions"]),
             condition=int(values.get("condition", 0)),
+            given=bool(values.get("given", False)),
         )
+
+
+def _plain(block: Block) -> dict[str, Any]:
+    """A block as plain values; shares only where there are any."""
+    values = asdict(block)
+    shares = values.pop("shares")
+    return {**values, "shares": list(shares)} if shares else values
 
 
 class Batch(NamedTuple):

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gansmith.layout import Batch
+from gansmith import given
+from gansmith.layout import Batch, Layout
 from gansmith.randomness import seed_of, stream
 
 
@@ -72,7 +73,8 @@ class Feed:
 
     Batch number i, of all that the steps take, covers the positions [i·batch, (i+1)·batch) of the shuffled data, or with `balance` of the
     classes drawn alike often; process `rank` of `size` takes its share of each, so what is drawn does not depend on the number of
-    processes. What the batch says of each sample is its row of `conditions` [N, K], else its label as one-hot.
+    processes. What the batch says of each sample is its row of `conditions` [N, K], else its label as one-hot; of samples that
+    are `told` in part, that part.
     """
 
     def __init__(
@@ -91,14 +93,16 @@ class Feed:
         moves: int = 1,
         conditions: np.ndarray | None = None,
         balance: bool = False,
+        told: Layout | None = None,
     ) -> None:
         assert batch % size == 0, "the caller has seen to a batch that divides"
         assert not balance or labels is not None, "the caller has seen to classes"
         self.raw, self.encode, self.members, self.labels, self.condition = raw, encode, members, labels, condition
-        self.conditions = conditions
+        self.conditions, self.told = conditions, told
         self.order = Alike(labels[members], seed) if balance and labels is not None else Shuffled(len(members), seed)
         self.batch, self.share, self.offset = batch, batch // size, rank * batch // size
-        self.device, self.moves = torch.device(device), moves
+        self.device, self.moves, self.seed = torch.device(device), moves, seed
+        self.owner = None if told is None else given.owners(told).to(device)
 
     def __call__(self, step: int) -> Batch:
         starts = [(step * self.moves + move) * self.batch + self.offset for move in range(self.moves)]
@@ -106,12 +110,21 @@ class Feed:
         # numpy.take on a memory map reads only the pages it needs; the copy is what torch may own
         raw = torch.from_numpy(np.ascontiguousarray(np.take(self.raw, index, axis=0)))
         x = self.encode(self._to_device(raw))
+        if self.owner is not None:
+            return Batch(x, given.condition(x, *given.told(self._chances(step)), self.owner))
         if self.conditions is not None:
             return Batch(x, self._to_device(torch.from_numpy(self.conditions[index])))
         if not self.condition or self.labels is None:
             return Batch(x)
         label = self._to_device(torch.from_numpy(self.labels[index]))
         return Batch(x, torch.nn.functional.one_hot(label, self.condition).float())
+
+    def _chances(self, step: int) -> Tensor:
+        """Uniform numbers [B, n + 1] that settle what is told of each sample: this process's part of those of the step."""
+        assert self.owner is not None
+        source = stream(self.seed, "told", step)
+        every = torch.rand(self.moves, self.batch, int(self.owner.max()) + 2, generator=source)
+        return self._to_device(every[:, self.offset : self.offset + self.share].flatten(0, 1))
 
     def _to_device(self, x: Tensor) -> Tensor:
         return x.pin_memory().to(self.device, non_blocking=True) if self.device.type == "cuda" else x.to(self.device)

@@ -32,6 +32,7 @@ class Weights:
     orthogonal: float = 0.0
     classes: float = 0.0  # of an auxiliary classifier
     features: float = 0.0  # of feature matching
+    likelihood: float = 0.0  # of how unlikely the generator holds what it is not told of real samples
 
 
 @dataclass(frozen=True)
@@ -240,6 +241,9 @@ def generator_move(
         if found.classes is not None and cc is not None:
             cost = losses.class_cost(found.classes, cc, objective.parts).mean()
             loss, record["class_cost_g"] = loss + weights.classes * cost, cost
+        if weights.likelihood and c is not None:
+            cost = players.generator.network.surprise(batch.x, c).mean()  # type: ignore[operator]
+            loss, record["surprise"] = loss + weights.likelihood * cost, cost
     if weights.path:
         assert draw.directions is not None
         lengths = penalties.path_lengths(fake, style, draw.directions)

@@ -107,7 +107,7 @@ def objective(recipe: Recipe, setting: Setting, precision: str, form: str) -> Ob
         augment=augmentation_of(recipe, layout),
         adapt=recipe.augment.adapt,
         view=view_of(recipe, layout),
-        weights=Weights(asked.lecam, asked.consistency, asked.path, asked.orthogonal, classes, game.features),
+        weights=Weights(asked.lecam, asked.consistency, asked.path, asked.orthogonal, classes, game.features, game.likelihood or 0.0),
         apart=setting.apart,
         pack=game.pack,
         clip=asked.clip,

@@ -13,7 +13,7 @@ from torch import nn
 from gansmith.config import NetworkSettings
 from gansmith.errors import ConfigError, nearest
 from gansmith.layout import Geometry, Layout
-from gansmith.networks import dcgan, dense, fastgan, light, residual, sngan, stylegan2
+from gansmith.networks import dcgan, dense, fastgan, light, residual, row, sngan, stylegan2
 from gansmith.networks.condition import Concatenated, auxiliary, joined
 from gansmith.networks.devices import equalised, spectral, spread
 from gansmith.networks.heads import SLOPE, Discriminator
@@ -25,6 +25,7 @@ class NetworkPair:
 
     `finish` is done to every weight of the discriminator when all its layers are there. `apart` tells whether its logit of a sample depends
     on that sample alone, also in train mode; `spread` whether it sees the spread of neighbours in a batch, whatever the settings.
+    `told`: the generator is told a part of the sample and makes the rest (Layout.given).
     """
 
     generator: Callable[[Layout, int, int], nn.Module]
@@ -33,6 +34,7 @@ class NetworkPair:
     finish: Callable[[Discriminator], Discriminator] | None = None
     apart: bool = True
     spread: bool = False
+    told: bool = False
 
 
 DEPTH = 4  # layers of the dense pair
@@ -46,6 +48,13 @@ NETWORKS: dict[str, NetworkPair] = {
     "classic": NetworkPair(
         lambda layout, latent, width: dense.DenseGenerator(layout, latent, dense.CLASSIC_GENERATOR, SLOPE),
         lambda layout, width: dense.DenseDiscriminator(layout, dense.CLASSIC_DISCRIMINATOR),
+    ),
+    # a latent settles every choice, so its size is that of the layout; a discriminator of one choice needs few units
+    "row": NetworkPair(
+        lambda layout, latent, width: row.RowGenerator(layout, width),
+        lambda layout, width: row.RowDiscriminator(layout, max(4, width // 4)),
+        ("row",),
+        told=True,
     ),
     "light": NetworkPair(light.LightGenerator, light.LightDiscriminator, ("line", "plane")),
     "residual": NetworkPair(
@@ -74,6 +83,9 @@ def pair(settings: NetworkSettings, layout: Layout) -> NetworkPair:
     if name not in NETWORKS:
         raise ConfigError(f"there is no network {name!r}; {nearest(name, NETWORKS)}")
     found = NETWORKS[name]
+    if found.told != layout.given:
+        rows, others = "these data are rows of choices; use network.name=row", "it is for rows of choices, as tables are; leave it out"
+        raise ConfigError(f"network.name={name} does not suit: {rows if layout.given else others}.")
     if layout.geometry not in found.geometries:
         raise ConfigError(
             f"network.name={name} works on {' and '.join(found.geometries)}; this data is a {layout.geometry}. Use network.name=dense."
@@ -111,6 +123,10 @@ def _conditioned(found: NetworkPair, settings: NetworkSettings, layout: Layout) 
     """All layers of a discriminator, those for condition and spread with them."""
     assert settings.width
     how, width = settings.conditioning or "projection", settings.width
+    if layout.given and how != "projection":
+        raise ConfigError(
+            f"network.conditioning={how} has no meaning for rows, whose discriminator is told as the generator is. Leave it out."
+        )
 
     def made(shown: Layout) -> Discriminator:
         network = found.discriminator(shown, width)

@@ -14,6 +14,7 @@ from gansmith.config import Recipe
 from gansmith.engine.probe import Trial
 from gansmith.errors import ConfigError
 from gansmith.layout import Layout
+from gansmith.networks import row
 from gansmith.penalties import PENALTIES, automatic_gamma
 
 MINUTES = 15.0  # of a run that was given no length
@@ -29,10 +30,14 @@ STRONGEST = 0.8  # above which it may show in samples (arXiv:2006.06676)
 SMALLEST = 16  # shortest side of pictures that bear it
 BY_HEART = 200  # times a picture is seen before the augmentation is at its strongest
 LATENTS = {"classic": 100, "dcgan": 100, "sngan": 128, "sagan": 128, "stylegan2": 512, "fastgan": 256}  # as published
+EACH_ROW = 60  # times a row of a table is seen, within …
+ROWS_SEEN = (200_000, 2_000_000)  # … so many in all
+LIKELIHOOD = 10.0  # weight of the likelihood of rows beside the game
 PUBLISHED_GAMMA = 10.0  # of the penalties that ask for a slope of 1 (arXiv:1704.00028, 1705.07215)
 TICK_SECONDS = 2.0
 LOOKS = 20  # at the generator's distance from the data in a run …
 LOOKED_AT = 1_000  # … on so many samples each, where there are as many to train on …
+UNSEEN = 4_000  # rows kept out, with a part told, by which a generator of rows is looked at
 LOOKING = 1 / 15  # … and all together at most this share of the samples seen: a sample costs twelve times as much to learn from as to draw
 FEWEST_TICKS = 20
 
@@ -54,14 +59,17 @@ def resolve_game(recipe: Recipe, situation: Situation) -> Recipe:
     ConfigError where one cannot be.
     """
     layout = situation.layout
+    _refuse_for_rows(recipe, layout)
     balance = _balance(recipe, situation)
     # where classes are drawn alike often, the smallest is seen as often as if all were of its size
     samples = len(situation.classes) * min(situation.classes) if balance else situation.samples
     cpu = situation.device == "cpu"
     small = layout.geometry == "row" or layout.size <= SMALL
-    name = recipe.network.name or ("dense" if small else "light" if cpu else "residual")
+    name = recipe.network.name or ("row" if layout.given else "dense" if small else "light" if cpu else "residual")
     gamma = _gamma(recipe, situation) if recipe.penalty.gamma is None else recipe.penalty.gamma
-    most = 128 if small else 256 if not cpu else 64 if layout.size <= THUMBNAIL else 32  # where a step is dear, more of them
+    most = (
+        512 if layout.given else 128 if small else 256 if not cpu else 64 if layout.size <= THUMBNAIL else 32
+    )  # where a step is dear, more of them
     batch = recipe.run.batch or min(most, _even(situation.samples))
     if batch % recipe.game.pack:
         raise ConfigError(f"a batch of {batch} cannot be divided into packs of {recipe.game.pack}. Set run.batch to a multiple of it.")
@@ -70,6 +78,7 @@ def resolve_game(recipe: Recipe, situation: Situation) -> Recipe:
     rate = {
         "dense": 1e-3 * 256 / width,
         "classic": 2e-4,
+        "row": 1e-3,
         "light": 1.5e-3 * (16 / width) ** 0.5,
         "residual": 2e-4,
         "dcgan": 2e-4,  # arXiv:1511.06434, section 4
@@ -83,7 +92,7 @@ def resolve_game(recipe: Recipe, situation: Situation) -> Recipe:
         "network.name": name,
         "network.width": width,
         # a map from as many normal numbers as a sample has can have any density; each further one is to be unlearned where data are sharp
-        "network.latent": min(64, layout.size) if name == "dense" else LATENTS.get(name, 64),
+        "network.latent": row.latents(layout) if layout.given else min(64, layout.size) if name == "dense" else LATENTS.get(name, 64),
         "network.conditioning": "projection",
         "penalty.gamma": gamma,
         "penalty.gamma_end": gamma,
@@ -91,7 +100,8 @@ def resolve_game(recipe: Recipe, situation: Situation) -> Recipe:
         "augment.rise": BY_HEART * samples,
         "optimiser.lr_generator": rate,
         "optimiser.lr_discriminator": rate,
-        "optimiser.lr_end": 0.01 if name == "dense" else 0.1,
+        "optimiser.lr_end": 0.01 if name in ("dense", "row") else 0.1,
+        "game.likelihood": LIKELIHOOD if layout.given else 0.0,
         "average.halflife": 20_000,
         "run.batch": batch,
     }
@@ -122,6 +132,8 @@ def resolve_length(recipe: Recipe, situation: Situation, trial: Trial, samples_p
     if recipe.run.samples is None and recipe.run.minutes is None:
         fewest = FEWEST_SAMPLES * (LONGER if situation.layout.size <= FEW_NUMBERS else 1)
         enough = max(fewest, SAMPLES_PER_NUMBER * situation.layout.size)
+        if situation.layout.given:
+            enough = min(max(ROWS_SEEN[0], EACH_ROW * situation.samples), ROWS_SEEN[1])
         chosen["run.samples"] = _round(min(enough, MINUTES * 60 * samples_per_second))
     assert recipe.run.batch
     seconds = TICK_SECONDS if recipe.run.minutes is None else min(TICK_SECONDS, recipe.run.minutes * 60 / FEWEST_TICKS)
@@ -137,11 +149,27 @@ def resolve_length(recipe: Recipe, situation: Situation, trial: Trial, samples_p
 def _balance(recipe: Recipe, situation: Situation) -> bool:
     """Whether classes are drawn alike often: as was asked, else where they are very unequal."""
     classes = situation.classes
+    if situation.layout.given:  # the class is one of the choices: what is drawn is what is learned
+        if recipe.data.balance:
+            raise ConfigError("data.balance=true would teach shares that the table does not have. Leave it out, and draw with --balance.")
+        return False
     if recipe.data.balance is None:
         return bool(classes) and max(classes) >= UNEQUAL * min(classes)
     if recipe.data.balance and not classes:
         raise ConfigError("data.balance=true draws classes alike often, and these data have no classes. Leave it out, or give labels.")
     return recipe.data.balance
+
+
+def _refuse_for_rows(recipe: Recipe, layout: Layout) -> None:
+    """ConfigError for settings that have no meaning for rows of choices, or for anything else alone."""
+    if not layout.given:
+        if recipe.game.likelihood:
+            raise ConfigError("game.likelihood is for rows of choices, as tables are, and these data are none. Leave it out.")
+        return
+    if recipe.game.pack > 1:
+        raise ConfigError("game.pack has no meaning for rows, each of which is told another part of itself. Leave it out.")
+    if recipe.network.latent not in (None, row.latents(layout)):
+        raise ConfigError(f"a latent of these rows has {row.latents(layout)} numbers, one for all that is drawn. Leave network.latent out.")
 
 
 def _gamma(recipe: Recipe, situation: Situation) -> float:
@@ -154,6 +182,8 @@ def _gamma(recipe: Recipe, situation: Situation) -> float:
 
 def _width(name: str, layout: Layout, cpu: bool) -> int:
     """Units of a dense layer, or channels of the finest stage: as published, and of the light pair what the device bears."""
+    if name == "row":
+        return 256
     if name == "dense":
         return 128 if layout.size <= FEW_NUMBERS else 256
     if name == "classic":

@@ -14,19 +14,20 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from gansmith import artefact, domains, latent
+from gansmith import artefact, domains, given, latent
 from gansmith.conditions import Conditions
 from gansmith.config import Recipe
 from gansmith.data.order import Feed
 from gansmith.data.split import held_out
 from gansmith.data.store import Collection
 from gansmith.domains.domain import Codec, Domain
-from gansmith.domains.image import collect
 from gansmith.engine import probe
 from gansmith.engine.distribute import World
+from gansmith.engine.quality import Standard, by_samples, by_surprise
 from gansmith.errors import DataError
 from gansmith.layout import Batch, Layout
-from gansmith.randomness import seed_of
+from gansmith.metrics.gauge import gauge
+from gansmith.randomness import seed_of, stream
 from gansmith.recipes import automatic
 from gansmith.verbs.parts import Parts, apart, check_parts, networks_of, pair_of
 
@@ -49,7 +50,7 @@ class Opened:
         """Open the recipe's source, or `data` brought from Python. DataError where that cannot be done."""
         largest = LARGEST.get(device.partition(":")[0], 64)
         if data is not None:
-            domain, collection = domains.by_name("image"), collect(data, recipe.data, largest, progress=opening)
+            domain, collection = domains.collect(data, recipe.data, largest, opening)
         else:
             domain = domains.of(recipe.data.source, recipe.data.domain)
             collection = domain.open(recipe.data.source, recipe.data, largest, opening)
@@ -100,6 +101,7 @@ class Opened:
             moves=moves,
             conditions=None if self.collection.conditions is None else self.collection.conditions.values,
             balance=balance,
+            told=self.layout if self.layout.given else None,
         )
 
     def resolve(self, recipe: Recipe, parts: Parts, world: World) -> tuple[Recipe, float, list[probe.Trial]]:
@@ -140,6 +142,22 @@ class Opened:
             return self._drawn(recipe, "preview", self._rows(PREVIEW).values[np.arange(PREVIEW) % len(self.members)], device)
         return self._drawn(recipe, "preview", np.arange(PREVIEW) % max(self.layout.condition, 1), device)
 
+    def standard(self, recipe: Recipe, device: str) -> Standard:
+        """What the generator is measured by as it learns: rows of choices by those that were kept out, all else by its samples."""
+        if self.layout.given:
+            return by_surprise(*self._unseen(recipe, device))
+        real, latents, condition = self.look(recipe, device)
+        return by_samples(latents, condition, gauge(real))
+
+    def _unseen(self, recipe: Recipe, device: str) -> tuple[Tensor, Tensor]:
+        """Rows [N, C] that were kept out, each several times where there are few, and what is told of them [N, K]."""
+        kept = np.flatnonzero(self.held) if self.held.any() else self.members
+        chosen = np.resize(np.random.default_rng(seed_of(recipe.run.seed, "look")).permutation(kept), automatic.UNSEEN)
+        x = self.codec.encode(torch.from_numpy(np.take(self.collection.raw, chosen, axis=0)))
+        owner = given.owners(self.layout)
+        chances = torch.rand(len(x), int(owner.max()) + 2, generator=stream(recipe.run.seed, "unseen"))
+        return x.to(device), given.condition(x, *given.told(chances), owner).to(device)
+
     def look(self, recipe: Recipe, device: str) -> tuple[Tensor, Tensor, Tensor | None]:
         """Real samples [N, C, *P] to measure a generator by, and latents and conditions of as many generated ones of the same classes."""
         order = np.random.default_rng(seed_of(recipe.run.seed, "look")).permutation(self.members)
@@ -156,6 +174,8 @@ class Opened:
         latents = latent.draw(recipe.run.seed, purpose, 0, len(labels), recipe.network.latent).to(device)
         if not self.layout.condition:
             return latents, None
+        if self.layout.given:  # nothing is told
+            return latents, torch.zeros(len(labels), self.layout.condition, device=device)
         if self.collection.conditions is not None:
             return latents, torch.from_numpy(labels).to(device)
         return latents, nn.functional.one_hot(torch.from_numpy(labels), self.layout.condition).float().to(device)

@@ -70,6 +70,11 @@ def check_parts(parts: Parts, layout: Layout, recipe: Recipe, several: bool = Fa
     shape = ", ".join(str(n) for n in layout.shape)
     told = (f"a condition of {layout.condition} numbers", "one") if several else (f"{layout.condition} classes", "a one-hot")
     if parts.generator is not None:
+        if recipe.game.likelihood and not hasattr(parts.generator, "surprise"):
+            raise ConfigError(
+                "game.likelihood asks your generator how unlikely it holds a row. Give it a method surprise(x, condition) -> [B], or set "
+                "game.likelihood=0."
+            )
         given = f"latents [B, {latents}] (network.latent={latents})"
         x = _try("generator", parts.generator, generate, torch.zeros(2, latents), condition, given, told)
         if tuple(x.shape) != (2, *layout.shape):

@@ -28,7 +28,6 @@ from gansmith.engine.quality import Quality
 from gansmith.engine.watch import Checkpoints, Log, Previews, TensorBoard
 from gansmith.errors import ConfigError, DataError, GansmithError, MissingExtra, RunError, TrainingError
 from gansmith.layout import Layout
-from gansmith.metrics.gauge import gauge
 from gansmith.recipes import named
 from gansmith.runs import RunFolder, create, find, read_json, write_json, write_text
 from gansmith.verbs.opened import MEMORY, Opened
@@ -283,8 +282,7 @@ def _play(
     if world.first:
         run.cut(position.step)
         if recipe.run.looks:
-            real, latents, condition = opened.look(recipe, world.device)
-            quality = Quality(run, recipe.run.looks, latents, condition, gauge(real), position)
+            quality = Quality(run, recipe.run.looks, opened.standard(recipe, world.device), position)
         watch = _watchers(run, recipe, opened, parts, world, audience, position, quality)
         counts = (players.generator.weights.numel(), players.discriminator.weights.numel())
         audience.started(Started(run, recipe, opened.collection, opened.layout, len(opened.members), counts, trials, position))
