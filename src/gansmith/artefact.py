@@ -8,10 +8,10 @@ weights.safetensors     of the averaged generator
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 import torch
@@ -19,10 +19,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from gansmith import domains, latent, networks
+from gansmith import domains, given, latent, networks
 from gansmith.conditions import Asked, Column, Conditions, width
 from gansmith.config import NetworkSettings
-from gansmith.domains.domain import Codec, Domain
+from gansmith.domains.domain import ChoiceCodec, Codec, Domain
 from gansmith.errors import ConfigError, DataError, RunError
 from gansmith.layout import Layout
 from gansmith.networks.entrance import entrance, styled
@@ -93,6 +93,12 @@ class Samples:
 
     def __len__(self) -> int:
         return len(self.raw)
+
+    def frame(self) -> Any:
+        """Rows of a table as a pandas frame, each column of its own type. ConfigError where they are no rows."""
+        if not self.codec.layout.given:
+            raise ConfigError("these samples are no rows of a table, so they make no frame. Take .raw, an array.")
+        return cast(ChoiceCodec, self.codec).frame(self.raw)
 
     def picture(self, columns: int | None = None) -> Any:
         """All of them as one PIL image."""
@@ -202,6 +208,8 @@ class Generator:
         count: int = 64,
         *,
         label: Label | None = None,
+        where: Sequence[str] = (),
+        balance: str | None = None,
         seed: int = 0,
         truncation: float = 1.0,
         start: int = 0,
@@ -210,9 +218,11 @@ class Generator:
 
         label       one class, or several in turn; None: classes as often as in the training data. Of conditions of several columns,
                     "smiling=1,age=35" or {"smiling": 1, "age": 35}, or several of these; what is not said is drawn from training rows
+        where       of a table: what every row must meet, ["sex=Female", "age>60"]; exact
+        balance     of a table: a column of which each value is drawn in turn, and so alike often
         truncation  in (0, 1]: shrinks the latents towards 0, or styles towards their mean; lower is more typical and less varied
         start       index of the first sample, so that several processes can share the work
-        ConfigError for an unknown label or a truncation out of range.
+        ConfigError for an unknown label, a condition that no row can meet, or a truncation out of range.
         """
         if count < 1:
             raise ConfigError(f"{count} samples were asked for; ask for at least 1.")
@@ -221,8 +231,59 @@ class Generator:
         size = self.card.network.latent
         assert size
         latents = latent.draw(seed, "sample", start, count, size)
+        if self.card.layout.given:
+            return self._rows(latent.truncate(latents, truncation), label, where, balance, start)
+        if where or balance:
+            raise ConfigError(
+                "conditions on columns were asked for, and this generator makes no rows of a table. Leave where and balance out."
+            )
         labels = self.labels(count, label, seed, start)
         return self.decode(latents, labels, start, truncation=truncation)
+
+    def _rows(self, latents: Tensor, label: Label | None, where: Sequence[str], balance: str | None, start: int) -> Samples:
+        """Rows of latents [N, Z] that meet every condition in `where`, and are of the class asked for, or those asked for, in turn."""
+        codec = cast(ChoiceCodec, self.codec)
+        wanted = [codec.where(text) for text in where]
+        if label is not None and balance is not None:
+            raise ConfigError("a label and a balanced column were asked for; say the label with where instead.")
+        if label is not None:
+            names = [label] if isinstance(label, str) else list(label)
+            each = {name: codec.allowed([*wanted, codec.labelled(str(name))]) for name in dict.fromkeys(map(str, names))}
+            turns = [each[str(name)] for name in names]
+        else:
+            turns = [codec.allowed([*wanted, one]) for one in codec.each(balance)] if balance else [codec.allowed(wanted)]
+        allowed = torch.stack([turns[i % len(turns)] for i in range(start, start + len(latents))])
+        told = torch.zeros(len(latents), self.card.layout.condition)
+        x = self._choose(latents, told, allowed, wanted, start)
+        raw = codec.decode(codec.confine(x, wanted))
+        return Samples(raw, codec.labels(raw, self.classes), self.classes, latents, codec)
+
+    def _choose(self, latents: Tensor, told: Tensor, allowed: Tensor, wheres: Sequence[Any], start: int) -> Tensor:
+        """Rows x [N, C] of latents [N, Z] and what is told of them [N, K], choice by choice among those allowed [N, C]."""
+        codec, count = cast(ChoiceCodec, self.codec), len(given.choices(self.card.layout))
+
+        def call(z: Tensor, c: Tensor, still: Tensor) -> Tensor:
+            _, fixed, _ = given.split(c, count)
+            found: Tensor = self.network.draw(z, c, lambda x, mask: codec.open(x, mask, still, wheres, fixed))  # type: ignore[operator]
+            return found
+
+        return torch.cat(list(self._passes(call, (latents, told, allowed), start % BLOCK))).cpu()
+
+    def fill(self, raw: np.ndarray, *, seed: int = 0, start: int = 0) -> np.ndarray:
+        """Rows of a table [N, M] with every missing value drawn, given what is there; nothing else is changed.
+
+        Row i depends on (seed, start + i) and on itself alone. ConfigError for a generator that makes no rows of a table.
+        """
+        if not self.card.layout.given:
+            raise ConfigError("this generator makes no rows of a table, so there is nothing it can fill in.")
+        codec, size = cast(ChoiceCodec, self.codec), self.card.network.latent
+        assert size
+        mask, allowed = codec.unfilled(raw)
+        x, owner = codec.encode(torch.from_numpy(raw)), given.owners(self.card.layout)
+        told = given.condition(x, mask, torch.zeros_like(mask), owner)
+        latents = latent.draw(seed, "fill", start, len(raw), size)
+        made = codec.decode(codec.confine(self._choose(latents, told, allowed, (), start), (), mask))
+        return np.where(np.isnan(raw), made, raw)
 
     def decode(
         self,
@@ -240,8 +301,13 @@ class Generator:
         if not styled(self.network):
             latents = latent.truncate(latents, truncation)
         shift = torch.zeros_like(latents) if shift is None else shift
-        passes = self._passes(latents, self.condition(labels), shift, truncation, start % BLOCK)
-        raw = np.concatenate([self.codec.decode(x) for x in passes])
+        condition = self.condition(labels)
+
+        def call(z: Tensor, moved: Tensor, c: Tensor | None = None) -> Tensor:
+            return self.draw(z, c, moved, truncation)
+
+        tensors = (latents, shift) if condition is None else (latents, shift, condition)
+        raw = np.concatenate([self.codec.decode(x) for x in self._passes(call, tensors, start % BLOCK)])
         if self.columns and labels is not None:
             return Samples(raw, None, (), latents, self.codec, Conditions(labels, self.columns))
         return Samples(raw, labels, self.classes, latents, self.codec)
@@ -294,20 +360,18 @@ class Generator:
         return next(self.network.parameters()).device
 
     @torch.no_grad()
-    def _passes(self, latents: Tensor, condition: Tensor | None, shift: Tensor, truncation: float, inside: int) -> Any:
-        """x [b, C, *P] of passes of exactly BLOCK samples, each at its own place of the block, the rest filled with zeros."""
-        place = 0
-        while place < len(latents):
-            count = min(BLOCK - inside, len(latents) - place)
-            rows = slice(place, place + count)
+    def _passes(self, call: Callable[..., Tensor], tensors: Sequence[Tensor], inside: int) -> Iterator[Tensor]:
+        """call(*parts) of tensors [N, …] in passes of exactly BLOCK samples, each at its own place of the block, the rest zeros."""
+        place, total = 0, len(tensors[0])
+        while place < total:
+            count = min(BLOCK - inside, total - place)
 
-            def padded(x: Tensor, rows: slice = rows, inside: int = inside, count: int = count) -> Tensor:
-                whole = torch.zeros(BLOCK, x.shape[1])
-                whole[inside : inside + count] = x[rows]
+            def padded(x: Tensor, rows: slice = slice(place, place + count), where: slice = slice(inside, inside + count)) -> Tensor:
+                whole = x.new_zeros(BLOCK, *x.shape[1:])
+                whole[where] = x[rows]
                 return whole.to(self.device)
 
-            x = self.draw(padded(latents), None if condition is None else padded(condition), padded(shift), truncation)
-            yield x[inside : inside + count]
+            yield call(*map(padded, tensors))[inside : inside + count]
             place, inside = place + count, 0
 
 

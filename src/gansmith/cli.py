@@ -39,6 +39,7 @@ app = typer.Typer(
 # What typer raises for any misuse of the command line; it has no public name.
 UsageError: type[Exception] = typer.BadParameter.__mro__[2]
 
+LEVELS = 4  # of a column that describe names
 WIDE = 160  # columns of a table that a program reads: no line is broken
 BALANCED = "drawn    every class as often as any other (data.balance=false: as often as the data have it)"
 
@@ -48,7 +49,8 @@ err = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 Data = Annotated[
     str | None,
     typer.Argument(
-        help="A folder, class folders, zip, tar, idx(.gz), npy, npz or parquet; hf:NAME; digits; toy:ring, toy:grid, toy:sines."
+        help="A table (csv, tsv, parquet, feather); pictures in a folder, class folders, zip, tar, idx(.gz), npy, npz, parquet; hf:NAME; "
+        "digits; toy:ring, toy:grid, toy:sines."
     ),
 ]
 Size = Annotated[str | None, typer.Option(help="Height and width in pixels: 64, or 48x64. Chosen from the pictures unless given.")]
@@ -57,7 +59,11 @@ Fit = Annotated[str | None, typer.Option(help="How a picture of another shape is
 Labels = Annotated[
     str | None, typer.Option(help="A CSV or JSON of file names and labels, or 'none'. Class folders are found by themselves.")
 ]
-DomainName = Annotated[str | None, typer.Option("--domain", help="image or toy. Recognised unless given.")]
+DomainName = Annotated[str | None, typer.Option("--domain", help="image, table or toy. Recognised unless given.")]
+Target = Annotated[str | None, typer.Option(metavar="COLUMN", help="Of a table: the column that models are to predict.")]
+Schema = Annotated[
+    str | None, typer.Option("--schema", metavar="FILE", help="Of a table: a JSON that says what was recognised wrongly of its columns.")
+]
 Set = Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Any setting of recipe.yaml, as often as you like.")]
 
 
@@ -85,6 +91,8 @@ def train(
     channels: Channels = None,
     fit: Fit = None,
     labels: Labels = None,
+    target: Target = None,
+    schema: Schema = None,
     domain: DomainName = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1 or mps. The best there is unless given.")] = None,
     recipe: Annotated[
@@ -99,7 +107,7 @@ def train(
 
     Ctrl-C ends the run at the next moment with a checkpoint; [bold]gansmith train --resume RUN[/bold] goes on as if nothing had happened.
     """
-    changes = _data_settings(size, channels, fit, labels, domain) | _assignments(settings)
+    changes = _data_settings(size, channels, fit, labels, domain, target, schema) | _assignments(settings)
     if device is not None:
         changes["machine.device"] = device
     seen = None if samples_seen is None else _whole(samples_seen, "--samples-seen")
@@ -132,10 +140,19 @@ def train(
 def sample(
     run: Annotated[Path, typer.Argument(help="A run folder, or an exported generator.")],
     count: Annotated[int, typer.Option("-n", "--count", help="How many samples (with --interpolate: how many walks).")] = 64,
-    out_to: Annotated[Path, typer.Option("-o", "--out", help="A folder to make, or a path ending in .npz.")] = Path("samples"),
+    out_to: Annotated[
+        Path, typer.Option("-o", "--out", help="A folder to make, or a path ending in .npz (of a table .csv or .parquet).")
+    ] = Path("samples"),
     label: Annotated[
         str | None, typer.Option(help="Draw this class; several separated by commas, in turn. Of several columns: smiling=1,age=35.")
     ] = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="CONDITION", help='Of a table: what every row must meet, "sex=Female" or "age>60"; exact, and as many as you like.'
+        ),
+    ] = None,
+    balance: Annotated[str | None, typer.Option(metavar="COLUMN", help="Of a table: each value of this column alike often.")] = None,
     seed: Annotated[int, typer.Option(help="The same seed gives the same samples.")] = 0,
     truncation: Annotated[float, typer.Option(help="Below 1: more typical, less varied.")] = 1.0,
     grid: Annotated[bool, typer.Option("--grid", help="Also one picture of them all.")] = False,
@@ -149,10 +166,25 @@ def sample(
 
     with Bar("drawing") as bar:
         place = verb(
-            run, count, out=out_to, label=label, seed=seed, truncation=truncation, grid=grid, interpolate=interpolate, latents=latents,
-            progress=bar.count,
+            run, count, out=out_to, label=label, where=where or (), balance=balance, seed=seed, truncation=truncation, grid=grid,
+            interpolate=interpolate, latents=latents, progress=bar.count,
         )  # fmt: skip
     out.print(f"{'' if latents else f'{count * max(interpolate, 1)} '}samples in {escape(str(place))}")
+
+
+@app.command()
+def impute(
+    run: Annotated[Path, typer.Argument(help="A run on a table, or an exported generator of one.")],
+    data: Annotated[Path, typer.Argument(help="A table with the same columns and cells that are missing.")],
+    out_to: Annotated[Path, typer.Option("-o", "--out", help="A path ending in .csv or .parquet.")] = Path("filled.csv"),
+    seed: Annotated[int, typer.Option(help="The same seed fills in the same.")] = 0,
+) -> None:
+    """Fill in the missing cells of a table, each drawn given what is there in its row. What is there stays."""
+    from gansmith.verbs.rows import impute as verb
+
+    with Bar("filling in") as bar:
+        place = verb(run, data, out=out_to, seed=seed, progress=bar.count)
+    out.print(f"filled   {escape(str(place))}")
 
 
 @app.command()
@@ -269,11 +301,13 @@ def describe(
     channels: Channels = None,
     fit: Fit = None,
     labels: Labels = None,
+    target: Target = None,
+    schema: Schema = None,
     domain: DomainName = None,
     settings: Set = None,
 ) -> None:
     """Look at DATA before training: counts, sizes, classes, duplicates, unreadable files, and what a run would take here."""
-    changes = _data_settings(size, channels, fit, labels, domain) | _assignments(settings)
+    changes = _data_settings(size, channels, fit, labels, domain, target, schema) | _assignments(settings)
     from gansmith.verbs.describe import describe as verb
 
     with Bar("reading") as bar:
@@ -310,7 +344,7 @@ def evaluate(
     with Bar("evaluating") as bar:
         found = verb(
             subject, against=against, training=training, extractor=extractor, weights=weights, count=count, seed=seed,
-            settings=_data_settings(size, channels, fit, labels, None), command=_command(), progress=bar.stage,
+            settings=_data_settings(size, channels, fit, labels), command=_command(), progress=bar.stage,
         )  # fmt: skip
     _show_evaluation(found)
 
@@ -433,8 +467,19 @@ def _assignments(words: list[str] | None) -> dict[str, Any]:
     return parse_assignments(words or [])
 
 
-def _data_settings(size: str | None, channels: int | None, fit: str | None, labels: str | None, domain: str | None) -> dict[str, Any]:
-    given = {"data.channels": channels, "data.fit": fit, "data.labels": labels, "data.domain": domain}
+def _data_settings(
+    size: str | None,
+    channels: int | None,
+    fit: str | None,
+    labels: str | None,
+    domain: str | None = None,
+    target: str | None = None,
+    schema: str | None = None,
+) -> dict[str, Any]:
+    given = {
+        "data.channels": channels, "data.fit": fit, "data.labels": labels, "data.domain": domain, "data.target": target,
+        "data.table_schema": schema,
+    }  # fmt: skip
     found: dict[str, Any] = {k: v for k, v in given.items() if v is not None}
     if size is not None:
         found["data.size"] = _two(size)
@@ -624,10 +669,13 @@ def _finding(finding: Finding) -> str:
 def _show(found: Description) -> None:
     out.print(f"data     {escape(found.source)}: {found.count:,} samples of {'x'.join(map(str, found.shape))} ({found.domain})")
     out.print(f"split    {found.training:,} to train on, {found.count - found.training:,} held out")
+    of_columns = ("range", "dtype") if "columns" in found.facts else ()  # each has its own
     for name, value in found.facts.items():
-        words = _fact(name, value)
+        words = "" if name in of_columns else _fact(name, value)
         if words:
             out.print(f"{name.replace('_', ' '):8} {escape(words)}")
+    if "columns" in found.facts:
+        _show_columns(found.facts["columns"])
     for finding in found.findings:
         out.print(_finding(finding))
     if not found.findings:
@@ -644,9 +692,29 @@ def _show(found: Description) -> None:
             out.print(BALANCED)
 
 
+def _show_columns(columns: dict[str, dict[str, Any]]) -> None:
+    """The columns of a table, one a line."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="")
+    for title in ("column", "kind", "distinct", "missing", "values"):
+        table.add_column(title, justify="right" if title in ("distinct", "missing") else "left", no_wrap=title != "values")
+    for name, told in columns.items():
+        if "levels" in told:
+            values = ", ".join(f"{level} {_count(n)}" for level, n in list(told["levels"].items())[:LEVELS])
+        elif "range" in told and told["kind"] != "constant":
+            often = "".join(f"; {value:,.7g} in {share:.0%}" for value, share in told.get("spikes", [])[:1])
+            values = f"{told['range'][0]:,.7g} to {told['range'][1]:,.7g}{often}"
+        else:
+            values = ""
+        missing = f"{told['missing']:.1%}" if told.get("missing") else ""
+        table.add_row(escape(name), told["kind"], f"{told.get('distinct', 0):,}", missing, escape(values))
+    out.print(table, width=None if out.is_terminal else WIDE)
+
+
 def _fact(name: str, value: Any) -> str:
     """One fact in words; '' where there is nothing to tell."""
-    if name in ("fingerprint", "shape", "span", "count") or value in (None, [], {}, ""):
+    if name in ("fingerprint", "shape", "span", "count", "schema", "columns", "total_variance", "target") or value in (None, [], {}, ""):
         return ""
     if name == "conditions":
         return "; ".join(

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
+from gansmith.config import DataSettings
+from gansmith.data.store import Collection
+from gansmith.domains import image, table
 from gansmith.domains.domain import Domain
 from gansmith.domains.image import IMAGE
+from gansmith.domains.table import TABLE
 from gansmith.domains.toy import TOY
 from gansmith.errors import ConfigError, nearest
 
-DOMAINS: dict[str, Domain] = {"image": IMAGE, "toy": TOY}
+DOMAINS: dict[str, Domain] = {"image": IMAGE, "table": TABLE, "toy": TOY}
 
 
 def by_name(name: str) -> Domain:
@@ -29,4 +36,11 @@ def of(source: str, name: str | None = None) -> Domain:
     return IMAGE
 
 
-__all__ = ["DOMAINS", "Domain", "by_name", "of"]
+def collect(data: Any, settings: DataSettings, largest: int, progress: Callable[[int, int], None]) -> tuple[Domain, Collection]:
+    """Data brought from Python and their domain: a frame with named columns is a table, all else are pictures. DataError as `open`."""
+    if hasattr(data, "columns") or hasattr(data, "column_names"):
+        return TABLE, table.collect(data, settings, progress)
+    return IMAGE, image.collect(data, settings, largest, progress=progress)
+
+
+__all__ = ["DOMAINS", "Domain", "by_name", "collect", "of"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -41,6 +41,51 @@ class Codec(Protocol):
         """Write native samples in the domain's own format, one file each where that is usual; gives the files' names."""
 
 
+class ChoiceCodec(Codec, Protocol):
+    """A codec of rows of choices (`Layout.given`), of which one can ask for rows that meet conditions.
+
+    Letters: B rows, M columns, C channels, n choices.
+    """
+
+    def where(self, text: str) -> Any:
+        """A condition as users write it, "age>60". ConfigError where it cannot be understood or names what is not there."""
+
+    @property
+    def names(self) -> Sequence[str]:
+        """Of the M columns."""
+
+    def frame(self, raw: np.ndarray, start: int = 0) -> Any:
+        """Native rows [B, M], the first of number `start`, as a pandas frame, each column of its own type."""
+
+    def cells(self, raw: np.ndarray, start: int = 0) -> Any:
+        """The same as a pandas frame of texts, each cell as it would be written in the file."""
+
+    def read(self, source: str) -> np.ndarray:
+        """Native rows [B, M] of a file with these columns, NaN where a cell is missing. DataError where they are others."""
+
+    def labelled(self, label: str) -> Any:
+        """The condition that a row is of this class. ConfigError where there is no such class."""
+
+    def each(self, column: str) -> Sequence[Any]:
+        """A condition for each value of a column that has few. ConfigError where it has many, or is not there."""
+
+    def labels(self, raw: np.ndarray, classes: Sequence[str]) -> np.ndarray | None:
+        """Indices [B] into the classes of native rows [B, M]; None where there are no classes."""
+
+    def allowed(self, wheres: Sequence[Any]) -> Tensor:
+        """Choices [C], true where a row with it can meet all conditions. ConfigError where a choice has none left."""
+
+    def open(self, x: Tensor, mask: Tensor, allowed: Tensor, wheres: Sequence[Any] = (), told: Tensor | None = None) -> Tensor:
+        """Choices [B, C] that rows x [B, C] can still take, of those allowed [B, C], given what they hold already (mask [B, n]), of which
+        what was `told` [B, n] may not be moved."""
+
+    def confine(self, x: Tensor, wheres: Sequence[Any] = (), told: Tensor | None = None) -> Tensor:
+        """Rows x [B, C] of allowed choices with their places within these moved so that what is decoded meets all conditions."""
+
+    def unfilled(self, raw: np.ndarray) -> tuple[Tensor, Tensor]:
+        """(mask [B, n] of the choices that rows [B, M] settle, choices [B, C] that agree with all that is there and miss nothing)."""
+
+
 class Domain(Protocol):
     """One kind of data."""
 
@@ -57,8 +102,11 @@ class Domain(Protocol):
         progress(done, all) is called while samples are decoded. Raises DataError for bad input.
         """
 
-    def fit(self, collection: Collection) -> Codec:
-        """The codec of a collection; `layout.condition` is that of the collection."""
+    def fit(self, collection: Collection, members: np.ndarray | None = None) -> Codec:
+        """The codec of a collection; `layout.condition` is that of the collection, or what a generator of rows is told.
+
+        members: the samples that may be looked at where single ones would show in the codec; None: all.
+        """
 
     def codec(self, state: Mapping[str, Any]) -> Codec:
         """A codec from what `Codec.state` gave."""

@@ -59,7 +59,7 @@ class Opened:
             raise DataError(f"{int((~held).sum())} sample is left to train on; a game needs at least 2. Add data, or lower data.held_out.")
         if collection.conditions is not None:
             collection = replace(collection, conditions=collection.conditions.fitted(np.flatnonzero(~held)))
-        return cls(domain, collection, domain.fit(collection), held)
+        return cls(domain, collection, domain.fit(collection, np.flatnonzero(~held)), held)
 
     @property
     def layout(self) -> Layout:

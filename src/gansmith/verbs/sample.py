@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from gansmith.engine import distribute
 from gansmith.engine.distribute import World
 from gansmith.errors import ConfigError, DataError, storage_error
 from gansmith.runs import replacing, write_json
+from gansmith.verbs import rows
 from gansmith.verbs.place import free
 from gansmith.verbs.run import load
 
@@ -33,6 +34,8 @@ def sample(
     *,
     out: str | Path = "samples",
     label: str | Asked | None = None,
+    where: Sequence[str] = (),
+    balance: str | None = None,
     seed: int = 0,
     truncation: float = 1.0,
     grid: bool = False,
@@ -44,9 +47,12 @@ def sample(
     """Draw from a run or an exported generator into files, and give their place.
 
     out          a folder, made here: one file a sample in the domain's own format, and manifest.json; or a path ending in .npz: one file
-                 with the arrays `samples`, `labels` and `class_names`, or `conditions` and `condition_names`
+                 with the arrays `samples`, `labels` and `class_names`, or `conditions` and `condition_names`. Rows of a table become the
+                 file rows.csv of the folder, or with a path ending in .csv or .parquet that file
     label        one class, or several separated by commas, in turn; None: as often as in the training data. Of conditions of several
                  columns, "smiling=1,age=35" or a mapping; what is not said is drawn from rows of the training data
+    where        of a table: conditions that every row meets, exactly: "sex=Female", "age>60", "job=cook|waiter"
+    balance      of a table: a column of which each value is drawn in turn, and so alike often
     grid         also draw the first samples as one picture, grid.png (beside an .npz: NAME.png)
     interpolate  instead of single samples, `count` walks of so many steps from one latent to another, along the sphere
     latents      in the place of `count` drawn samples, those of an .npz with the array `latents` [N, Z] and, unless `label` is given,
@@ -65,6 +71,19 @@ def sample(
     target = free(out)
     source = load(run, generator)
     labels = _asked(label, source)
+    if source.card.layout.given:
+        if interpolate or latents is not None or target.suffix == ".npz":
+            raise ConfigError(
+                "rows of a table have no walks, no latents to choose and no .npz. Give a folder as -o, or a .csv or .parquet."
+            )
+        about = {"run": str(run), "seed": seed, "truncation": truncation, "count": count}
+        rows.draw(
+            source, count, target, label=labels, where=where, balance=balance, seed=seed, truncation=truncation, grid=grid, about=about,
+            progress=progress,
+        )  # fmt: skip
+        return Path(out)
+    if where or balance:
+        raise ConfigError("conditions on columns were asked for, and this generator makes no rows of a table. Leave them out.")
     world = distribute.join("cpu")
     try:
         given = None if latents is None else read_latents(latents, source)

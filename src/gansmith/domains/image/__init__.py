@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from gansmith.config import DataSettings
 from gansmith.data.store import Collection
 from gansmith.domains.image import sources
@@ -34,7 +36,7 @@ class ImageDomain:
         origin = sources.find(source, settings)
         return open_origin(origin, settings, largest, progress, source)
 
-    def fit(self, collection: Collection) -> ImageCodec:
+    def fit(self, collection: Collection, members: np.ndarray | None = None) -> ImageCodec:
         """The codec of a collection; `layout.condition` is that of the collection."""
         return ImageCodec.fit(collection)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
+
 from gansmith.config import DataSettings
 from gansmith.data.store import Collection, digest_rows
 from gansmith.domains.toy.codec import ToyCodec
@@ -37,7 +39,7 @@ class ToyDomain:
         digests = digest_rows(toy.raw)
         return Collection(toy.raw, digests, toy.labels, toy.classes, facts=facts(source, toy, digests))
 
-    def fit(self, collection: Collection) -> ToyCodec:
+    def fit(self, collection: Collection, members: np.ndarray | None = None) -> ToyCodec:
         """The codec of a collection; `layout.condition` is that of the collection."""
         return ToyCodec.fit(collection)
 

@@ -1,0 +1,242 @@
+"""From cells to a schema: what the columns of a table are.
+
+A category has at most MOST_LEVELS levels. Where the file has more, the least frequent are one level, the last, called OTHER: its index
+stands in raw for all of them, and OTHER is what is written for it.
+
+The codes of what is noticed; they never change their meaning. Reading: T101 not UTF-8, T102 column names empty or twice, T103 the first
+line may be values. Here: T104 infinities, T105 numbers and words mixed, T106 several marks of missing values, T107 zones brought to UTC,
+T108 day and month may be confused, T109 ids, T110 free text, T111 constants, T112 very many levels. `facts` goes on at T113.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from typing import Any, cast
+
+from gansmith.domains.table.inference_asked import asked_of, overridden, with_target
+from gansmith.domains.table.inference_convert import OTHER, convert, converted, read_words, write_words, written
+from gansmith.domains.table.inference_tally import Dates, Tally
+from gansmith.domains.table.reading import Table
+from gansmith.domains.table.reading_dates import STEPS, final_form
+from gansmith.domains.table.reading_numbers import STYLES, form_of, style_of
+from gansmith.domains.table.schema import Column, Kind, Schema
+from gansmith.errors import DataError
+from gansmith.records import Finding, Severity
+
+__all__ = ["OTHER", "convert", "converted", "infer", "overridden", "read_words", "with_target", "write_words", "written"]
+
+MOST_LEVELS = 1000
+NEARLY = 0.9  # share of distinct values from which they are names of rows, and not values that rows share
+FEWEST_IDS = 20  # rows; with fewer, that all values differ tells nothing
+STRAY = 0.05  # share of words among very many numbers that are taken as missing values
+LONG = 60  # characters of a cell on average, above which it is free text where cells differ
+PAIRS = tuple(map(frozenset, ("01", ("0.0", "1.0"), ("true", "false"), ("yes", "no"), "tf", "yn")))
+ID_NAMES = frozenset({"id", "ids", "uuid", "guid", "key", "index", "nr", "no"})
+
+Notes = dict[str, dict[str, str]]  # code -> column -> what was seen
+
+
+def infer(table: Table, overrides: Mapping[str, Any] | None = None) -> tuple[Schema, list[Finding]]:
+    """Look through a table once and say what its columns are. Memory does not grow with the rows.
+
+    `overrides`: as for `overridden`; a kind given there is taken, and levels, range and form are found for it. DataError where there
+    are fewer than 2 rows, where nothing can be learned, and where a column cannot be of the kind that was asked for.
+    """
+    asked = asked_of(overrides or {}, table.names)
+    tallies = [_tally(asked.get(name, {})) for name in table.names]
+    for piece in table.pieces():
+        for tally, cells in zip(tallies, piece, strict=True):
+            tally.add(cells)
+    if tallies[0].rows < 2:
+        raise DataError(
+            f"{table.where} has {'one row' if tallies[0].rows else 'no rows'}. A table needs at least 2, and hundreds to learn from."
+        )
+    notes: Notes = defaultdict(dict)
+    columns = tuple(_column(name, tally, asked.get(name, {}), notes) for name, tally in zip(table.names, tallies, strict=True))
+    if not any(column.learned for column in columns):
+        held = ", ".join(f"{column.name} ({column.kind})" for column in columns[:5])
+        raise DataError(f"{table.where} has no column to learn: {held}. A number, category, boolean or date that varies was wanted.")
+    given = [
+        {"name": name, **_meant(asked[name], recognised(name, t))} for name, t in zip(table.names, tallies, strict=True) if name in asked
+    ]
+    return overridden(Schema(columns), {**(overrides or {}), "columns": given}), [*table.findings, *_findings(notes)]
+
+
+def _tally(asked: Mapping[str, Any]) -> Tally:
+    kind = asked.get("kind")
+    return Tally(counting=kind in ("category", "boolean"), date_form=asked.get("form", "") if kind == "date" else "")
+
+
+def _meant(asked: Mapping[str, Any], found: Kind) -> Mapping[str, Any]:
+    """Of a whole column, as a schema file has it, whose kind alone was changed by hand, the kind: the rest tells of the kind before."""
+    whole = len(asked) == len(fields(Column)) - 1
+    return {"kind": asked["kind"]} if whole and asked["kind"] != found else asked
+
+
+# --- what a column is ----------------------------------------------------------------------------------------------------
+
+
+def recognised(name: str, tally: Tally) -> Kind:
+    """The kind of a column by what its cells have shown."""
+    if not tally.given or (tally.distinct == 1 and not tally.missing):
+        return "constant"
+    if tally.exact and len(tally.counts) == 2 and frozenset(word.strip().lower() for word in tally.counts) in PAIRS:
+        return "boolean"
+    if style := _style(tally):
+        return "id" if _is_count(name, tally, style) else "number"
+    if tally.dates:
+        return "date"
+    plain = tally.numbers[STYLES[0]]
+    if not tally.codes and plain.unread <= STRAY * tally.given and tally.distinct > MOST_LEVELS and plain.lowest <= plain.highest:
+        return "number"
+    if tally.given >= FEWEST_IDS and tally.distinct >= NEARLY * tally.given:
+        return "id" if tally.pattern.form and not tally.missing else "text"
+    if tally.characters > LONG * tally.given and tally.distinct > max(MOST_LEVELS, 0.2 * tally.given):
+        return "text"
+    return "category"
+
+
+def _style(tally: Tally) -> str | None:
+    """The style in which every cell is a number; None where there is none, or where they are codes made of digits."""
+    if tally.codes:
+        return None
+    return next((s for s in STYLES if s in tally.numbers and not (n := tally.numbers[s]).unread and n.lowest <= n.highest), None)
+
+
+def _is_count(name: str, tally: Tally, style: str) -> bool:
+    """Whether whole numbers only count the rows, in order or not, or are named an id and differ."""
+    seen = tally.numbers[style]
+    if tally.missing or seen.infinite or seen.step != 1 or tally.rows < FEWEST_IDS:
+        return False
+    differ = tally.distinct >= 0.99 * tally.rows
+    words = "".join(letter if letter.isalnum() else " " for letter in name).lower().split()
+    named = bool(ID_NAMES & set(words)) or name.endswith("Id") or name.endswith("ID")
+    return seen.counted or (differ and (named or seen.highest - seen.lowest + 1 == tally.rows))
+
+
+def _column(name: str, tally: Tally, asked: Mapping[str, Any], notes: Notes) -> Column:
+    kind: Kind = asked.get("kind") or recognised(name, tally)
+    build = {"number": _number, "date": _date, "category": _category, "boolean": _category, "constant": _constant}.get(kind, _unlearned)
+    column = build(Column(name, kind, form=asked.get("form", "")), tally, notes)
+    if kind in ("number", "date") and len(tally.missing) > 1:
+        notes["T106"][name] = f"{', '.join(map(repr, sorted(tally.missing)))} (written as {column.blank!r})"
+    return column
+
+
+def _missing(column: Column, tally: Tally, more: int = 0) -> Column:
+    """With every marker taken as missing, and so many rows besides."""
+    blank = tally.missing.most_common(1)[0][0] if tally.missing else ""
+    return replace(column, missing=(tally.missing.total() + more) / tally.rows, blank=blank)
+
+
+def _number(column: Column, tally: Tally, notes: Notes) -> Column:
+    style = style_of(column.form) if column.form else _style(tally) or STYLES[0]
+    seen = tally.numbers.get(style)
+    if seen is None or seen.lowest > seen.highest:
+        raise DataError(f"column {column.name!r} cannot be of numbers: it holds {_example(tally)}. Leave its kind to be found.")
+    if seen.unread:
+        notes["T105"][column.name] = f"{seen.unread:,} words such as {tally.stray[:40]!r} are taken as missing"
+    if seen.infinite:
+        notes["T104"][column.name] = f"{seen.infinite:,}"
+    step = seen.step if seen.step == 1 or not tally.scientific else None
+    form = column.form or form_of(tally.sample, style, step)
+    column = replace(column, step=step, lowest=seen.lowest, highest=seen.highest, form=form)
+    return _missing(column, tally, seen.unread + seen.infinite)
+
+
+def _date(column: Column, tally: Tally, notes: Notes) -> Column:
+    form, seen = next(iter(tally.dates.items()), ("", Dates())) if tally.dates else ("", Dates())
+    if seen.lowest > seen.highest:
+        wanted = f"have the form {column.form!r}" if column.form else "be of dates"
+        raise DataError(f"column {column.name!r} cannot {wanted}: it holds {_example(tally)}. Give its form, for example %d.%m.%Y %H:%M.")
+    if seen.unread:
+        notes["T105"][column.name] = f"{seen.unread:,} cells that are not of the form {form} are taken as missing"
+    if len(seen.zones) > 1:
+        notes["T107"][column.name] = ", ".join(sorted(seen.zones)[:4])
+    swapped = form.translate({ord("m"): "d", ord("d"): "m"})
+    if swapped != form and swapped in (tally.dates or {}):
+        notes["T108"][column.name] = f"{form}, and not {swapped}"
+    step = STEPS[seen.fine]
+    form = column.form or final_form(form, seen.zones, seen.bare, step)
+    return _missing(replace(column, step=step, lowest=seen.lowest, highest=seen.highest, form=form), tally, seen.unread)
+
+
+def _category(column: Column, tally: Tally, notes: Notes) -> Column:
+    missing, counts = _split_markers(tally) if column.kind == "category" else (tally.missing, tally.counts)
+    levels = [word for word, _ in heapq.nsmallest(MOST_LEVELS, counts.items(), key=lambda item: (-item[1], item[0]))]
+    if column.kind == "boolean" and not (tally.exact and len(counts) == 2):
+        raise DataError(f"column {column.name!r} has {tally.distinct:,} values; a boolean has 2. Take it as category.")
+    if len(counts) > MOST_LEVELS or not tally.exact:
+        levels = [*[level for level in levels if level != OTHER][: MOST_LEVELS - 1], OTHER]
+        share = 1 - sum(counts[level] for level in levels[:-1]) / max(1, tally.rows - missing.total())
+        notes["T112"][column.name] = f"{tally.distinct:,} levels, {MOST_LEVELS - 1} of them kept, {share:.1%} of the rows in the others"
+    words = tally.numbers[STYLES[0]].unread
+    if column.kind == "category" and STRAY * tally.given < words < (1 - STRAY) * tally.given:
+        notes["T105"][column.name] = f"{words:,} words and {tally.given - words:,} numbers are levels alike"
+    blank = missing.most_common(1)[0][0] if missing else ""
+    return replace(column, levels=tuple(levels), missing=missing.total() / tally.rows, blank=blank)
+
+
+def _split_markers(tally: Tally) -> tuple[Counter[str], Counter[str]]:
+    """Markers of a category that mean missing, and its levels. One mark is taken as such and the others stay levels, so that all come back
+    as they were: empty cells where there are any, else the most frequent mark, provided that 2 levels remain."""
+    empty = {word for word in tally.missing if not word.strip()}
+    taken = empty or ({tally.missing.most_common(1)[0][0]} if tally.missing and len(tally.counts) >= 2 else set())
+    missing = Counter({word: count for word, count in tally.missing.items() if word in taken})
+    return missing, tally.counts + Counter({word: count for word, count in tally.missing.items() if word not in taken})
+
+
+def _constant(column: Column, tally: Tally, notes: Notes) -> Column:
+    word = (tally.counts or tally.missing).most_common(1)[0][0]
+    notes["T111"][column.name] = "empty" if not tally.given else repr(word)
+    return replace(_missing(column, tally), levels=(word,))
+
+
+def _unlearned(column: Column, tally: Tally, notes: Notes) -> Column:
+    """An id or free text."""
+    column = _missing(column, tally)
+    if column.kind == "text":
+        notes["T110"][column.name] = "left empty"
+        return column
+    style = _style(tally)
+    form = column.form or ("+1" if style else tally.pattern.form) or "+1"
+    notes["T109"][column.name] = "counted on" if form.endswith("+1") else f"made as {form}"
+    if style and form == "+1":
+        return replace(column, form=form, lowest=tally.numbers[style].lowest, highest=tally.numbers[style].highest)
+    return replace(column, form=form, highest=float(tally.pattern.highest or tally.rows) if form.endswith("+1") else 0.0)
+
+
+def _example(tally: Tally) -> str:
+    return repr(tally.sample[0][:40]) if tally.sample else "no value"
+
+
+# --- what was noticed ----------------------------------------------------------------------------------------------------
+
+_SENTENCES: dict[str, tuple[Severity, str, str]] = {
+    "T104": ("warning", "infinite values are taken as missing", "Write what is meant in their place where it is known."),
+    "T105": ("warning", "numbers and words are mixed", "Clean the column, or say by its kind in the schema what it is."),
+    "T106": ("note", "several marks stand for missing values and become one", "Nothing need be done."),
+    "T107": ("note", "times of several zones are brought to UTC", "Nothing need be done."),
+    "T108": ("warning", "day and month cannot be told apart", "Give the form in the schema where the other is meant."),
+    "T109": ("note", "ids are not learned but made anew", "Say kind number or category in the schema where the values mean something."),
+    "T110": ("note", "free text is not learned", "Say kind category in the schema where the values mean something."),
+    "T111": ("note", "columns with one value are not learned but written as they are", "Nothing need be done."),
+    "T112": (
+        "warning",
+        f"categories of more than {MOST_LEVELS:,} levels keep the most frequent",
+        "Group the levels where the rest matters.",
+    ),
+}
+
+
+def _findings(notes: Notes) -> list[Finding]:
+    found = []
+    for code in sorted(notes):
+        severity, said, advice = _SENTENCES[code]
+        seen = notes[code]
+        told = "; ".join(f"{name}: {what}" for name, what in list(seen.items())[:8]) + ("; …" if len(seen) > 8 else "")
+        found.append(Finding(code, severity, f"{said} ({told}).", advice, {"columns": cast("dict[str, Any]", dict(seen))}))
+    return found

@@ -1,0 +1,225 @@
+"""Text files of rows: how they are packed, encoded and delimited is found out; what is ragged is refused by the number of its line."""
+
+from __future__ import annotations
+
+import bz2
+import codecs
+import csv
+import gzip
+import io
+import lzma
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+from gansmith.errors import DataError
+from gansmith.records import Finding
+
+PACKED = (".gz", ".bz2", ".xz", ".zip")
+INNER = (".csv", ".tsv", ".txt")  # what counts as a table inside a zip
+DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+OTHER_DELIMITERS = ":^~ \x1f"
+SAMPLE = 1 << 18  # characters in which the delimiter is looked for
+SAMPLE_ROWS = 500
+DAMAGE = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, NotImplementedError, RuntimeError)
+BOMS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF32_LE: "utf-32", codecs.BOM_UTF32_BE: "utf-32"} | {
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}  # UTF-32 before UTF-16, whose mark it begins with
+
+
+@dataclass(frozen=True)
+class Text:
+    """How a text file is written. `spaced`: a blank stands behind each delimiter and belongs to no cell."""
+
+    path: Path
+    encoding: str
+    delimiter: str
+    spaced: bool
+    header: tuple[str, ...]
+    findings: tuple[Finding, ...]
+
+
+def look(path: Path, delimiter: str | None = None) -> Text:
+    """Find out how a file is written. DataError where it is empty, is no text, or has no rows of cells."""
+    encoding, notes = _encoding(path)
+    with _opened(path, encoding) as file:
+        sample = file.read(SAMPLE)
+        whole = not file.read(1)
+    if "\0" in sample:
+        raise DataError(f"{path} is no text: it holds zero bytes. Save the table as CSV in UTF-8.")
+    if not sample.strip():
+        raise DataError(f"{path} is empty. A table needs a line of column names and a line for each row.")
+    sample = sample if whole else sample[: sample.rfind("\n") + 1] or sample
+    found = delimiter or _delimiter(sample)
+    rows = _parsed(sample, found)
+    header = tuple(rows[0])
+    _refuse_other_delimiter(path, rows, found)
+    if whole and not any(map(str.strip, sample.splitlines()[1:])):
+        raise DataError(f"{path} has a line of column names and no rows ({', '.join(header[:5])}). A table needs at least 2 rows.")
+    spaced = len(header) > 1 and all(cell.startswith(" ") for row in rows for cell in row[1:] if cell)
+    header = tuple(cell.strip() for cell in header)
+    return Text(path, encoding, found, spaced, header, (*notes, *_headless(header)))
+
+
+def blocks(text: Text, count: int) -> Iterator[list[list[str]]]:
+    """All rows behind the header, so many at a time. DataError names the line of a row that is longer or shorter than the header."""
+    with _opened(text.path, text.encoding) as file:
+        reader = csv.reader(file, delimiter=text.delimiter, skipinitialspace=text.spaced)
+        rows = _even(text, reader)
+        try:
+            next(rows)
+            while block := list(islice(rows, count)):
+                yield block
+        except csv.Error as error:
+            raise DataError(
+                f"{text.path} cannot be read at line {reader.line_num:,} ({error}). A quote that is opened and never closed is the "
+                "usual cause; close or remove it."
+            ) from error
+
+
+def holds_table(path: Path) -> bool:
+    """Whether a zip holds one text table."""
+    with zipfile.ZipFile(path) as archive:
+        return len(_members(archive)) == 1
+
+
+def _even(text: Text, reader: Iterator[list[str]]) -> Iterator[list[str]]:
+    width = len(text.header)
+    for row in reader:
+        if len(row) != width:
+            if not row:  # an empty line
+                continue
+            line = reader.line_num  # type: ignore[attr-defined]
+            raise DataError(
+                f"line {line:,} of {text.path} has {len(row)} cells, and the line of column names has {width} (cells are separated by "
+                f"{DELIMITERS.get(text.delimiter, repr(text.delimiter))}). Mend that line, or put quotes round cells that hold the "
+                "separator."
+            )
+        yield row
+
+
+def _parsed(sample: str, delimiter: str) -> list[list[str]]:
+    """The first rows of a sample; a row that its end or a stray quote broke is left out."""
+    rows = []
+    try:
+        for row in csv.reader(io.StringIO(sample, newline=""), delimiter=delimiter):
+            if row:
+                rows.append(row)
+            if len(rows) == SAMPLE_ROWS:
+                break
+    except csv.Error:
+        pass
+    return rows or [[sample.splitlines()[0]]]
+
+
+def _delimiter(sample: str) -> str:
+    """The one that cuts most rows into as many cells as the header has; of equals the one that makes more cells."""
+    best, most = ",", (0.0, 1)
+    for mark in DELIMITERS:
+        rows = _parsed(sample, mark)
+        width = len(rows[0])
+        merit = (sum(len(row) == width for row in rows) / len(rows), width)
+        if width > 1 and merit > most:
+            best, most = mark, merit
+    return best
+
+
+def _refuse_other_delimiter(path: Path, rows: list[list[str]], delimiter: str) -> None:
+    """One column whose name and cells hold a mark equally often is a table cut at the wrong mark."""
+    if any(len(row) != 1 for row in rows[:50]):
+        return
+    for mark in [m for m in (*DELIMITERS, *OTHER_DELIMITERS) if m != delimiter]:
+        counts = {row[0].count(mark) for row in rows[:50]}
+        if len(counts) == 1 and counts.pop() >= (2 if mark in " :" else 1):
+            raise DataError(
+                f"{path} was read as one column, {rows[0][0][:60]!r}, in which {mark!r} stands as often as in every row. Separate the "
+                f"cells by commas, semicolons, tabs or bars{', which are found without being told' if mark in DELIMITERS else ''}."
+            )
+
+
+def _headless(header: tuple[str, ...]) -> list[Finding]:
+    numbers = [name for name in header if _is_number(name)]
+    if 3 * len(numbers) < len(header) or not numbers:
+        return []
+    message = f"{len(numbers)} of {len(header)} column names are numbers ({', '.join(numbers[:3])}): the first line may be a row of values."
+    return [Finding("T103", "warning", message, "If it is, put a line of column names above it.", {"names": list(numbers[:20])})]
+
+
+def _is_number(name: str) -> bool:
+    try:
+        float(name)
+    except ValueError:
+        return False
+    return True
+
+
+def _encoding(path: Path) -> tuple[str, list[Finding]]:
+    """The encoding by its mark, else UTF-8 where all bytes are such, else Windows-1252."""
+    with _unpacked(path) as file:
+        start = file.read(4)
+    for mark, name in BOMS.items():
+        if start.startswith(mark):
+            _decode(path, name)
+            return name, []
+    if _decode(path, "utf-8", refuse=False):
+        return "utf-8", []
+    _decode(path, "cp1252")
+    message = f"{path.name} is not UTF-8 and was read as Windows-1252 (cp1252)."
+    return "cp1252", [Finding("T101", "note", message, "Save it as UTF-8 where accented letters look wrong.", {"encoding": "cp1252"})]
+
+
+def _decode(path: Path, encoding: str, refuse: bool = True) -> bool:
+    """Whether every byte is of that encoding; DataError where it must be."""
+    decoder, at = codecs.getincrementaldecoder(encoding)(), 0
+    with _unpacked(path) as file:
+        try:
+            while block := file.read(1 << 20):
+                decoder.decode(block)
+                at += len(block)
+            decoder.decode(b"", final=True)
+        except UnicodeDecodeError as error:
+            if not refuse:
+                return False
+            wanted = "neither UTF-8 nor Windows-1252" if encoding == "cp1252" else f"no {encoding}, which its first bytes say it is"
+            raise DataError(f"{path} holds bytes near number {at + error.start:,} that are {wanted}. Save it again as UTF-8.") from None
+    return True
+
+
+@contextmanager
+def _opened(path: Path, encoding: str) -> Iterator[io.TextIOWrapper]:
+    with _unpacked(path) as file, io.TextIOWrapper(file, encoding=encoding, newline="") as text:  # type: ignore[arg-type,type-var,unused-ignore]
+        yield text
+
+
+@contextmanager
+def _unpacked(path: Path) -> Iterator[IO[bytes]]:
+    openers = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+    ending = path.suffix.lower()
+    try:
+        if ending == ".zip":
+            with zipfile.ZipFile(path) as archive, archive.open(_only_member(path, archive)) as member:
+                yield member
+        else:
+            with openers.get(ending, open)(path, "rb") as file:  # type: ignore[operator]
+                yield file
+    except DAMAGE as error:
+        raise DataError(f"{path} cannot be read ({error}). Download or pack it again.") from error
+
+
+def _only_member(path: Path, archive: zipfile.ZipFile) -> str:
+    names = _members(archive)
+    if len(names) != 1:
+        held = f"{len(names)} tables ({', '.join(names[:5])})" if names else "no table"
+        raise DataError(f"{path} holds {held}. Give a zip of one .csv, .tsv or .txt file, or unpack it and give one.")
+    return names[0]
+
+
+def _members(archive: zipfile.ZipFile) -> list[str]:
+    """The text tables of a zip; what macOS puts beside them does not count."""
+    return [n for n in archive.namelist() if n.lower().endswith(INNER) and not PurePosixPath(n).name.startswith((".", "__"))]
