@@ -6,13 +6,18 @@ The strengths are usual ones and fixed in advance; nothing here is tuned on any 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from gansmith.layout import Kind, Layout
+
+if TYPE_CHECKING:
+    from gansmith.downstream.models import TrainingSet
 
 ALTERED = 0.5  # share of the samples of a batch that are altered: a model is judged on samples that are not
 ANGLE = math.radians(10)  # planes are turned by up to so much
@@ -45,6 +50,10 @@ class Classical:
         """x [B, C, *P] of which about half are altered and the others are as they were."""
         chosen = torch.rand(len(x), generator=source).to(x.device) < ALTERED
         return torch.where(chosen.view(-1, *(1 for _ in x.shape[1:])), self(x, source), x)
+
+    def augmented(self, sets: Sequence[TrainingSet], seed: int) -> list[TrainingSet]:
+        """The same sets, of which samples are altered when they are taken."""
+        return [replace(train, classical=self) for train in sets]
 
     @property
     def words(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Protocol
@@ -23,7 +23,7 @@ from gansmith.randomness import seed_of, stream
 
 SIDE = 32  # the default network first averages larger pictures down to about this side
 PASS = 500  # samples predicted at a time
-ONCE = "each set once as a whole; the classical arms hold an altered copy of each sample besides"
+ONCE = "each set once as a whole; where samples are altered, an altered copy of each besides"
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,11 @@ class TrainingSet:
         return len(self.rows)
 
     @property
+    def labels(self) -> np.ndarray:
+        """[N] of its rows."""
+        return np.concatenate([self.real.labels, self.synthetic.labels])[self.rows]
+
+    @property
     def different(self) -> int:
         """Samples in it that are no repetition of another."""
         return len(np.unique(self.rows))
@@ -90,6 +95,17 @@ class TrainingSet:
         if self.classical is None:
             return x, y
         return torch.cat([x, self.classical(x, stream(seed, "classical"))]), torch.cat([y, y])
+
+
+class Augmentation(Protocol):
+    """What a user without a generator would do to see more variety, for one kind of data."""
+
+    @property
+    def words(self) -> str:
+        """What is done, for the conditions of a number."""
+
+    def augmented(self, sets: Sequence[TrainingSet], seed: int) -> list[TrainingSet]:
+        """Training sets of real samples and as many others of the same classes in the same order, each with this augmentation."""
 
 
 class Learner(Protocol):

@@ -12,12 +12,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from gansmith.artefact import Generator
 from gansmith.config import Recipe
+from gansmith.domains.table.schema import Schema
 from gansmith.downstream import arms, judge
 from gansmith.downstream.arms import ARMS, AUGMENTED, Rare, Scheme
 from gansmith.downstream.classical import Classical
 from gansmith.downstream.mirror import keeps_its_class
-from gansmith.downstream.models import Budget, Labelled, Learner, TrainingSet, first_line, learner
+from gansmith.downstream.models import Augmentation, Budget, Labelled, Learner, TrainingSet, first_line, learner
+from gansmith.downstream.tables import Columns, Numbers, Smote, Trees
 from gansmith.errors import ConfigError, DataError
 from gansmith.metrics.spread import paired
 from gansmith.randomness import seed_of
@@ -47,6 +50,15 @@ class Drawer(Protocol):
 
 
 @dataclass(frozen=True)
+class Means:
+    """What a kind of data is proved with."""
+
+    encode: Callable[[Tensor], Tensor]  # native samples to what models see of them
+    learn: Learner
+    classical: Augmentation
+
+
+@dataclass(frozen=True)
 class Case:
     """What all settings of one proof share."""
 
@@ -54,9 +66,7 @@ class Case:
     labels: np.ndarray  # [N] of these
     test: Labelled  # what neither it nor any model was
     classes: tuple[str, ...]
-    encode: Callable[[Tensor], Tensor]
-    learn: Learner
-    classical: Classical
+    means: Means
     drawer: Drawer
     seeds: tuple[int, ...]
 
@@ -80,16 +90,19 @@ def prove(
     """Train a model on real samples, on synthetic ones, on both, with and without classical augmentation, and compare them on real
     samples that neither the generator nor a model has seen. Gives the proof and adds it to the run's proof.json.
 
-    run        a run folder whose data have labels
-    model      what is trained: None for a small network of the library's own; an estimator with fit and predict, cloned for each
-               training, which sees flat rows [N, C·P]; a function without arguments that builds a PyTorch module mapping x [B, C, *P] to
-               logits [B, K]; or a function (train_x, train_y, test_x, seed) -> classes of test_x. Samples are encoded as for the networks
+    run        a run folder whose data have labels, or are a table with a target
+    model      what is trained: None for a small network of the library's own, or gradient-boosted trees for a table; an estimator with fit
+               and predict, cloned for each training, which sees flat rows [N, C·P]; a function without arguments that builds a PyTorch
+               module mapping x [B, C, *P] to logits [B, K]; or a function (train_x, train_y, test_x, seed) -> classes of test_x. Samples
+               are encoded as for the networks. Rows of a table come as float32 [N, D] without the target: categories one-hot, the levels
+               beyond the 64 most frequent as one; numbers in standard deviations from their mean; and where a column misses values, one
+               channel more that says so, its others 0
     per_class  real samples of each class to train on, one setting each; None: all that the generator was trained on
     ratios     synthetic samples for each real one, one setting each
     rare       a class of which there are few; with a share, of which that share is kept, ("cat", 0.01). The generator fills it up, and the
                arms without synthetic samples repeat what there is of it as often
     test       a labelled data set to judge on instead of the run's held-out part
-    budget     steps of the optimiser, or a Budget; the same for every arm (an estimator and a function have their own)
+    budget     steps of the optimiser, or a Budget; the same for every arm (trees, an estimator and a function have their own)
     seeds      trainings of each arm. For one seed all arms share the real samples, the first weights and the order of batches
     data       the data again, where the run was trained on data passed from Python
     generator  the module to fill, where the run trained the user's own; or another source of samples to prove, with .classes and .sample()
@@ -120,27 +133,26 @@ def prove(
         raise ConfigError("per_class and ratios need at least one entry each; None in per_class means all samples there are.")
     run = run if isinstance(run, Run) else Run(run, generator if isinstance(generator, nn.Module) else None)
     found = sets.of_run(run, test, data, lambda done, all: progress(done, all, "reading"))
-    labels, classes, tests = _labels(found), found.training.collection.classes, _tests(found)
+    own = run.generator
+    of_rows = own.card.layout.given
+    labels, classes, tests = _labels(found, of_rows), found.training.collection.classes, _tests(found, of_rows)
     for scheme in schemes:  # what cannot be done is told before anything is trained
         arms.extra_counts(arms.real_counts(labels, classes, scheme), classes, scheme)
-    own = run.generator
     drawer = own if generator is None or isinstance(generator, nn.Module) else generator
     if tuple(drawer.classes) != classes:
         raise DataError(f"the generator knows the classes {_listed(drawer.classes)}, the data have {_listed(classes)}. Both must be alike.")
-    layout, encode, device = own.card.layout, own.codec.encode, automatic_device(Recipe())
+    device = automatic_device(Recipe())
     spent = budget if isinstance(budget, Budget) else Budget() if budget is None else Budget(steps=budget)
-    learn = learner(model, layout, spent, device)
-    progress(0, len(schemes) * seeds * len(ARMS), "may samples be mirrored?")
-    looked_at = found.training.some(LOOKED_AT, seed, "mirror")
-    mirrors = keeps_its_class(Labelled(looked_at[:], _labels_of(looked_at)), encode, layout, spent, seed, device)
+    if of_rows:
+        means = _of_rows(found, model, spent, device)
+    else:
+        means = _of_signals(found, own, model, spent, seed, device, lambda words: progress(0, len(schemes) * seeds * len(ARMS), words))
     case = Case(
         real=found.training,
         labels=labels,
         test=tests,
         classes=classes,
-        encode=encode,
-        learn=learn,
-        classical=Classical(layout, mirrors),
+        means=means,
         drawer=drawer,
         seeds=tuple(seed_of(seed, "prove", i) for i in range(seeds)),
     )
@@ -154,15 +166,15 @@ def prove(
             **found.about,
             "trained": trained if drawer is own else f"{type(drawer).__name__} in the place of the run's {trained}",
             "training": len(labels),
-            "model": learn.words,
-            "budget": learn.spent,
+            "model": means.learn.words,
+            "budget": means.learn.spent,
             "seeds": seeds,
             "seed": seed,
             "test": len(tests),
             "measure": "balanced accuracy",
             "primary": " against ".join(judge.PRIMARY),
             "interval": "95 %, paired over seeds (Student), with the standard error that the test samples give",
-            "classical": case.classical.words,
+            "classical": means.classical.words,
             "device": device,
             "torch": torch.__version__,
         },
@@ -187,7 +199,7 @@ def _labels_of(part: Part) -> np.ndarray:
     return part.labels
 
 
-def _labels(found: Sets) -> np.ndarray:
+def _labels(found: Sets, of_rows: bool) -> np.ndarray:
     """Labels [N] of the training part. DataError where there are none, or no classes to tell apart."""
     conditions = found.training.collection.conditions
     if conditions is not None:
@@ -196,26 +208,62 @@ def _labels(found: Sets) -> np.ndarray:
             "proof trains models to tell classes apart. Give one column of classes with --labels, and train again."
         )
     if found.training.labels is None:
+        mend = (
+            "Say with --target which column of few values they are to predict, and train again"
+            if of_rows
+            else "Sort the samples into a folder for each class, add a labels.csv, or give an array of labels, and train again"
+        )
         raise DataError(
-            f"the data of {found.subject} have no labels, and a proof trains models to tell classes apart. Sort the samples into a folder "
-            "for each class, add a labels.csv, or give an array of labels, and train again (without --labels none)."
+            f"the data of {found.subject} have no labels, and a proof trains models to tell classes apart. {mend} (without --labels none)."
         )
     if len(found.training.collection.classes) < 2:
         raise DataError(f"the data of {found.subject} have one class only, and a proof trains models to tell classes apart. Add another.")
     return found.training.labels
 
 
-def _tests(found: Sets) -> Labelled:
+def _tests(found: Sets, of_rows: bool) -> Labelled:
     """The samples to judge on, with the classes of the training part. DataError where they have none, or others."""
     held, own = found.held_out, found.training.collection.classes
     if held.labels is None:
-        raise DataError("the test set has no labels, and a proof needs them: a folder for each class, a labels.csv, or an array of labels.")
+        mend = (
+            f"in each row one of the classes {_listed(own)} in the target's column"
+            if of_rows
+            else "a folder for each class, a labels.csv, or an array of labels"
+        )
+        raise DataError(f"the test set has no labels, and a proof needs them: {mend}.")
     names = held.collection.classes
     unknown = [names[k] for k in np.unique(held.labels) if names[k] not in own]
     if unknown:
         raise DataError(f"the test set has the class {unknown[0]!r}, and the run knows {_listed(own)}. Give its classes the same names.")
     places = np.array([own.index(name) if name in own else -1 for name in names])
     return Labelled(held[:], places[held.labels])
+
+
+# --- what models see, and what they are ----------------------------------------------------------------------------------
+
+
+def _of_signals(found: Sets, own: Generator, model: Any, budget: Budget, seed: int, device: str, told: Callable[[str], None]) -> Means:
+    """Of pictures and lines: encoded as for the generator, and altered as these are."""
+    layout, encode = own.card.layout, own.codec.encode
+    learn = learner(model, layout, budget, device)
+    told("may samples be mirrored?")
+    looked_at = found.training.some(LOOKED_AT, seed, "mirror")
+    mirrors = keeps_its_class(Labelled(looked_at[:], _labels_of(looked_at)), encode, layout, budget, seed, device)
+    return Means(encode, learn, Classical(layout, mirrors))
+
+
+def _of_rows(found: Sets, model: Any, budget: Budget, device: str) -> Means:
+    """Of a table: the columns beside the target. DataError where there is none."""
+    schema = Schema.from_dict(found.facts["schema"])
+    learned = [(place, c) for place, c in enumerate(schema.columns) if c.learned and c.name != schema.target]
+    if not learned:
+        raise DataError(f"the data of {found.subject} have no column to predict {schema.target!r} from. Add one, and train again.")
+    columns = Columns(tuple(place for place, _ in learned), tuple(0 if c.numeric else len(c.levels) for _, c in learned))
+    if model is None:
+        return Means(columns, Trees(columns), Smote(columns))
+    numbers = Numbers.of(columns, found.training[:])
+    layout = numbers.layout(len(found.training.collection.classes))
+    return Means(numbers, learner(model, layout, budget, device), Smote(columns))
 
 
 # --- the comparison ------------------------------------------------------------------------------------------------------
@@ -267,12 +315,13 @@ def _training_sets(case: Case, scheme: Scheme, seed: int) -> Iterator[tuple[str,
             f"the generator makes {synthetic.raw.dtype} samples of shape {synthetic.raw.shape[1:]}, the data are {real.raw.dtype} of shape "
             f"{real.raw.shape[1:]}. Let it give samples as the data are stored."
         )
-    for name in ARMS:
-        yield name, TrainingSet(real, synthetic, mix.rows[name], case.encode, case.classical if name in AUGMENTED else None)
+    found = {name: TrainingSet(real, synthetic, mix.rows[name], case.means.encode) for name in ARMS}
+    found |= zip(AUGMENTED, case.means.classical.augmented([found[name] for name in AUGMENTED], seed), strict=True)
+    yield from found.items()
 
 
 def _predicted(case: Case, train: TrainingSet, seed: int) -> np.ndarray:
-    found = np.asarray(case.learn(train, case.test.raw, seed))
+    found = np.asarray(case.means.learn(train, case.test.raw, seed))
     if found.shape != case.test.labels.shape:
         raise DataError(f"the model gave predictions of shape {found.shape} for {len(case.test):,} samples; one class each was wanted.")
     return found
@@ -318,6 +367,11 @@ def _warnings(case: Case, settings: Sequence[Setting]) -> Iterator[str]:
         yield (
             f"{len(settings)} settings were tried, each judged at 95 % by itself: one in forty would help by chance alone. "
             "Look for settings that agree."
+        )
+    if any(s.rare is not None and s.answer == "helps" for s in settings):
+        yield (
+            "Where a class is rare, samples that only move the border between classes, even noise, can raise balanced accuracy: before you "
+            "rely on a gain, look at the recall of the other classes, and at what 'gansmith evaluate' says of the samples."
         )
     for s in settings:
         yield from (f"{a.name} failed ({s.title}): {a.failed}" for a in s.arms if a.failed)
