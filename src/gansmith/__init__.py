@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from gansmith.verbs.invert import Inversion, invert
     from gansmith.verbs.prove import prove
     from gansmith.verbs.report import report
+    from gansmith.verbs.rows import impute
     from gansmith.verbs.run import Run, load
     from gansmith.verbs.sample import sample
     from gansmith.verbs.toy import Demonstration, toy
@@ -64,6 +65,7 @@ _HOME = {
     "describe": "verbs.describe",
     "directions": "verbs.directions",
     "evaluate": "verbs.evaluate",
+    "impute": "verbs.rows",
     "invert": "verbs.invert",
     "load": "verbs.run",
     "prove": "verbs.prove",
@@ -103,6 +105,7 @@ __all__ = [
     "describe",
     "directions",
     "evaluate",
+    "impute",
     "invert",
     "load",
     "prove",

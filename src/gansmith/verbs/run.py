@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -58,9 +59,18 @@ class Run:
             self._loaded = Generator.load(self.folder.generator, self._own)
         return self._loaded
 
-    def sample(self, count: int = 64, *, label: Label | None = None, seed: int = 0, truncation: float = 1.0) -> Samples:
+    def sample(
+        self,
+        count: int = 64,
+        *,
+        label: Label | None = None,
+        where: Sequence[str] = (),
+        balance: str | None = None,
+        seed: int = 0,
+        truncation: float = 1.0,
+    ) -> Samples:
         """Draw samples; see `Generator.sample`."""
-        return self.generator.sample(count, label=label, seed=seed, truncation=truncation)
+        return self.generator.sample(count, label=label, where=where, balance=balance, seed=seed, truncation=truncation)
 
 
 def load(path: str | Path, generator: nn.Module | None = None) -> Generator:
