@@ -52,6 +52,7 @@ class Score:
     floor    real samples held out of training, as good as samples can be
     copy     samples of the training set itself: perfect, and not original
     noise    samples without structure
+    smote    of tables: rows between training rows and their neighbours, which a generator must beat to be worth its training
     reliable whether the controls came out in the order they must; a score that is not decides nothing
     """
 
@@ -65,6 +66,7 @@ class Score:
     reliable: bool = True
     note: str = ""  # one sentence, where something must be known to read it
     label: str | None = None  # the class it is of; None: all
+    smote: float | None = None
 
 
 @dataclass(frozen=True)

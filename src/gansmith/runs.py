@@ -134,6 +134,10 @@ class RunFolder:
         return self.path / "proof.json"
 
     @property
+    def columns(self) -> Path:
+        return self.path / "columns.json"
+
+    @property
     def closest(self) -> Path:
         return self.path / "closest.png"
 

@@ -12,12 +12,15 @@ import numpy as np
 from gansmith.data.store import Collection
 from gansmith.errors import ConfigError, DataError, nearest
 from gansmith.features.classifier import Classifier
+from gansmith.features.columns import Columns
 from gansmith.features.dinov2 import Dinov2
 from gansmith.features.extractor import Extractor
 from gansmith.features.inception import Inception
 from gansmith.features.pixels import Pixels, Values
+from gansmith.randomness import seed_of
 
 FEW = 200  # labelled training samples below which a classifier is not the default
+RANKED = 50_000  # training rows of a table that ranks are taken among
 FEW_OF_A_CLASS = 10  # training samples below which a class does not count as one that can be learned
 
 
@@ -56,6 +59,13 @@ class Asked:
         centre, scale = (self._fact(name, "points and lines", "pixels") for name in ("centre", "scale"))
         return Values(self.shape, centre, scale)
 
+    def columns(self) -> Extractor:
+        schema = self._fact("schema", "tables", "pixels, values or classifier")
+        source = np.random.default_rng(seed_of(self.seed, "ranks"))
+        few = len(self.members) <= RANKED
+        chosen = self.members if few else np.sort(source.choice(self.members, RANKED, replace=False))
+        return Columns.of(np.take(self.collection.raw, chosen, axis=0), schema)
+
     def classifier(self) -> Extractor:
         return Classifier.of(self.collection, self.members, self.held_collection, self.held, self.seed, self.device, self.progress)
 
@@ -69,6 +79,7 @@ class Asked:
 EXTRACTORS: Mapping[str, Callable[[Asked], Extractor]] = {
     "pixels": Asked.pixels,
     "values": Asked.values,
+    "columns": Asked.columns,
     "classifier": Asked.classifier,
     "inception": Asked.inception,
     "dinov2": Asked.dinov2,
@@ -94,6 +105,7 @@ def choose(
     fetched, takes hundreds of times as long, and looks for what tells dogs from cars, which says little of digits, spectra or drawings.
     classifier, where at least two classes can be learned: it looks for what matters to the user's own model.
     pixels, or values for points and lines: no labels, nothing to learn from.
+    columns, for tables, which have no others.
 
     members, held  indices of the training samples, and of those that the classifier's accuracy is measured on
     weights        the file, of an extractor that has published ones
@@ -105,6 +117,8 @@ def choose(
         name = "inception" if weights else _automatic(collection, members)
     if name not in EXTRACTORS:
         raise ConfigError(f"there are no features {name!r}; {nearest(name, EXTRACTORS)}")
+    if "schema" in collection.facts and name != "columns":
+        raise ConfigError(f"the features {name} are not of tables. Use the features columns, or say nothing of them.")
     if weights and name not in WITH_WEIGHTS:
         raise ConfigError(
             f"weights were given, and the features {name} take none; {' and '.join(WITH_WEIGHTS)} do. Leave one of the two out."
@@ -114,6 +128,8 @@ def choose(
 
 
 def _automatic(collection: Collection, members: np.ndarray) -> str:
+    if "schema" in collection.facts:
+        return "columns"
     if collection.labels is not None:
         counts = np.bincount(collection.labels[members])
         if counts.sum() >= FEW and (counts >= FEW_OF_A_CLASS).sum() >= 2:

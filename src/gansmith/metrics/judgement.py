@@ -10,7 +10,8 @@ Faithful and diverse are judged against a part of the training samples, as many 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Literal
 
 import torch
@@ -28,6 +29,7 @@ from gansmith.metrics.neighbours import (
     data_copying,
     distance_ratio,
     near_copies,
+    nearest,
     overlap,
 )
 from gansmith.metrics.sliced import sliced_wasserstein
@@ -73,20 +75,23 @@ class Evidence:
     noise: Seen
     classes: tuple[str, ...] = ()
     known: bool = True
+    smote: Seen | None = None  # of tables: a fourth control
 
 
-def scores(found: Evidence, seed: int) -> tuple[Score, ...]:
+def scores(found: Evidence, seed: int, apart: bool = True) -> tuple[Score, ...]:
     """Every metric that has a meaning for these sets, with its interval and controls; then precision and coverage of each class.
 
+    `apart`: also how far apart the sets are as a whole, by distances of distributions and a two-sample test, which take much of the time.
     DataError for fewer than LEAST samples on a side.
     """
     small = min(len(found.training), len(found.held_out), len(found.generated))
     if small < LEAST:
         raise DataError(f"found {small} samples on one side; a judgement needs at least {LEAST} on each. Give more samples.")
-    reference = _Reference.of(found, len(found.generated), seed)
+    reference = _Reference.of(found, len(found.generated), seed, apart)
     own = reference.exactly(found.generated)
     floor, copy, noise = (reference.control(x) for x in (found.held_out, found.copied, found.noise))
-    whole = [_score(m, own[m], floor.get(m), copy.get(m), noise.get(m)) for m in MEANINGS if m in own]
+    smote = reference.control(found.smote) if found.smote is not None else {}
+    whole = [scored(m, MEANINGS[m], own[m], floor.get(m), copy.get(m), noise.get(m), smote=smote.get(m)) for m in MEANINGS if m in own]
     return (*whole, *(score for index, name in enumerate(found.classes) for score in _of_class(found, index, name, seed)))
 
 
@@ -97,6 +102,7 @@ class Meaning:
     word: Word
     better: Literal["lower", "higher"]
     note: str = ""
+    blind: bool = False  # noise comes out as good as real samples, whatever the data
 
 
 INFINITE = "Fréchet distance, N → ∞"  # has no controls: the finite one's are as good, and these would cost most of the time
@@ -132,12 +138,13 @@ class _Reference:
     some: Tensor
     manifold: Manifold
     seed: int
+    apart: bool
 
     @classmethod
-    def of(cls, found: Evidence, count: int, seed: int) -> _Reference:
+    def of(cls, found: Evidence, count: int, seed: int, apart: bool) -> _Reference:
         order = torch.randperm(len(found.training), generator=stream(seed, "reference"))[:count].sort().values
         some = found.training.features[order]
-        return cls(found, some, Manifold.of(some, NEIGHBOURS), seed)
+        return cls(found, some, Manifold.of(some, NEIGHBOURS), seed, apart)
 
     def values(self, own: Seen) -> dict[str, Tensor]:
         """Of the metrics that are means: one value for each sample."""
@@ -151,14 +158,15 @@ class _Reference:
         """Every metric with its interval."""
         x, real, seed = own.features, self.some, self.seed
         found = {metric: bootstrap(values, seed) for metric, values in self.values(own).items()}
-        found["two-sample AUC"] = two_sample(real, x, seed).auc
-        blocks = min(BLOCKS, len(x) // 2)
-        distances = frechet_left_out(real, x, seed, blocks)
-        found["Fréchet distance"], found[INFINITE] = left_out(*distances), extrapolated(*distances)
-        found["kernel distance"] = mmd2_estimate(real, x, seed, blocks)
-        found["sliced Wasserstein distance"] = jackknife(
-            lambda a, b: sliced_wasserstein(a, b, seed, DIRECTIONS), real, x, seed=seed, blocks=blocks
-        )
+        if self.apart:
+            found["two-sample AUC"] = two_sample(real, x, seed).auc
+            blocks = min(BLOCKS, len(x) // 2)
+            distances = frechet_left_out(real, x, seed, blocks)
+            found["Fréchet distance"], found[INFINITE] = left_out(*distances), extrapolated(*distances)
+            found["kernel distance"] = mmd2_estimate(real, x, seed, blocks)
+            found["sliced Wasserstein distance"] = jackknife(
+                lambda a, b: sliced_wasserstein(a, b, seed, DIRECTIONS), real, x, seed=seed, blocks=blocks
+            )
         if own.odds is not None:
             found["inception-type score"] = student(inception_scores(own.odds, seed, _splits(own)))
         if self.found.known:
@@ -173,10 +181,11 @@ class _Reference:
         """The values alone, of a set whose answer is known."""
         x, real, seed = own.features, self.some, self.seed
         found = {metric: float(values.mean()) for metric, values in self.values(own).items()}
-        found["two-sample AUC"] = two_sample(real, x, seed).auc.value
-        found["Fréchet distance"] = frechet_of(real, x)
-        found["kernel distance"] = mmd2(real, x)
-        found["sliced Wasserstein distance"] = sliced_wasserstein(real, x, seed, DIRECTIONS)
+        if self.apart:
+            found["two-sample AUC"] = two_sample(real, x, seed).auc.value
+            found["Fréchet distance"] = frechet_of(real, x)
+            found["kernel distance"] = mmd2(real, x)
+            found["sliced Wasserstein distance"] = sliced_wasserstein(real, x, seed, DIRECTIONS)
         if own.odds is not None:
             found["inception-type score"] = float(inception_scores(own.odds, seed, _splits(own)).mean())
         if self.found.known:
@@ -191,8 +200,17 @@ class _Reference:
                 found["data copying C_T"] = self._copying(near, own).value
         return found
 
+    @cached_property
+    def _known(self) -> Distances:
+        """Of the held-out samples in the place of generated ones."""
+        training, held_out = self.found.training.features, self.found.held_out.features
+        return Distances.of(held_out, training, held_out)
+
     def _distances(self, own: Seen) -> Distances:
-        return Distances.of(own.features, self.found.training.features, self.found.held_out.features)
+        if own is self.found.held_out:
+            return self._known
+        near, far = (nearest(own.features, x.features) for x in (self.found.training, self.found.held_out))
+        return replace(self._known, fake_to_training=near, fake_to_held_out=far.distance[:, 0])
 
     def _copying(self, near: Distances, own: Seen) -> Estimate:
         return data_copying(near, own.features, self.found.training.features, self.found.held_out.features, self.seed, cells=1)
@@ -202,16 +220,27 @@ def _splits(own: Seen) -> int:
     return min(SPLITS, len(own) // 10)
 
 
-def _score(
-    metric: str, estimate: Estimate, floor: float | None, copy: float | None, noise: float | None, label: str | None = None
+def scored(
+    metric: str,
+    meaning: Meaning,
+    estimate: Estimate,
+    floor: float | None,
+    copy: float | None,
+    noise: float | None,
+    label: str | None = None,
+    smote: float | None = None,
 ) -> Score:
-    meaning = MEANINGS[metric]
-    worst = copy if meaning.word == "original" else noise
+    """A score, reliable where the control that must be worse than held-out samples is: copies of originality, noise of all else."""
+    worst = copy if meaning.word == "original" else None if meaning.blind else noise
     reliable = floor is None or worst is None or (floor < worst if meaning.better == "lower" else floor > worst)
-    control = "copies of training samples" if meaning.word == "original" else "shuffled numbers"
-    wrong = f"unreliable here: {control} come out no worse than held-out real samples"
-    note = "; ".join(part for part in (meaning.note, "" if reliable else wrong) if part)
-    return Score(metric, meaning.word, meaning.better, estimate, floor, copy, noise, reliable, note, label)
+    control = "copies of training samples" if meaning.word == "original" else "shuffled values"
+    note = meaning.note if reliable else noted(meaning.note, f"{control} come out no worse than held-out real samples")
+    return Score(metric, meaning.word, meaning.better, estimate, floor, copy, noise, reliable, note, label, smote)
+
+
+def noted(note: str, wrong: str) -> str:
+    """A note, and why the score is unreliable."""
+    return "; ".join(part for part in (note, f"unreliable here: {wrong}") if part)
 
 
 def _of_class(found: Evidence, index: int, name: str, seed: int) -> list[Score]:
@@ -230,7 +259,7 @@ def _of_class(found: Evidence, index: int, name: str, seed: int) -> list[Score]:
 
     def score(metric: str, value: Callable[[Overlap], Tensor]) -> Score:
         at = [float(value(x).mean()) for x in (floor, copy, shuffled)]
-        return _score(metric, bootstrap(value(own), seed), at[0], at[1], at[2], name)
+        return scored(metric, MEANINGS[metric], bootstrap(value(own), seed), at[0], at[1], at[2], name)
 
     return [score("precision", lambda x: x.precision), score("coverage", lambda x: x.coverage)]
 

@@ -18,7 +18,7 @@ QUESTIONS: dict[Word, str] = {
 SAID = {"yes": "Yes", "partly": "Partly", "no": "No", "unknown": "Undecided", "unmeasured": "Not measured yet"}
 MARKS = {"yes": "✓", "partly": "◐", "no": "✕", "unknown": "?", "unmeasured": "–"}  # so that colour never speaks alone
 EVIDENCE = 3  # lines under an answer whose verdict does not name what decided it
-UNRELIABLE = "unreliable here: its controls came out in the wrong order"
+UNRELIABLE = "unreliable here: its controls came out in the wrong order, or too close to tell"
 
 
 @dataclass(frozen=True)
@@ -94,5 +94,5 @@ def _setting(setting: Setting) -> Line:
 
 def controls(score: Score) -> str:
     """What the same metric gives on sets whose answer is known; '' where it was not asked."""
-    asked = (("real", score.floor), ("copy", score.copy), ("noise", score.noise))
+    asked = (("real", score.floor), ("copy", score.copy), ("noise", score.noise), ("SMOTE", score.smote))
     return " · ".join(f"{name} {control(value, score.estimate)}" for name, value in asked if value is not None)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from gansmith.errors import RunError
+from gansmith.metrics.table_summary import Summary
 from gansmith.records import Evaluation, Proof
 
 if TYPE_CHECKING:
@@ -58,6 +59,8 @@ class RunRecord:
     evaluations: tuple[Evaluation, ...] = ()  # oldest first
     proofs: tuple[Proof, ...] = ()  # oldest first
     missing: tuple[str, ...] = ()  # a sentence for each thing that could not be read or drawn
+    table: Summary | None = None  # of a table: its columns beside the real ones, as the newest evaluation saw them
+    rows: tuple[tuple[str, ...], ...] = ()  # of a table: a few made rows as texts, below the names of the columns
     pictures: Pictures = field(default_factory=Pictures, compare=False, repr=False)
 
     @property
@@ -123,6 +126,8 @@ class RunRecord:
             "evaluations": [e.to_dict() for e in self.evaluations],
             "proofs": [p.to_dict() for p in self.proofs],
             "missing": list(self.missing),
+            "table": self.table.to_dict() if self.table else None,
+            "rows": [list(row) for row in self.rows],
             "log": [dict(r) for r in self.log],
         }
 
@@ -140,6 +145,8 @@ class RunRecord:
             evaluations=tuple(Evaluation.from_dict(e) for e in values["evaluations"]),
             proofs=tuple(Proof.from_dict(p) for p in values["proofs"]),
             missing=tuple(values["missing"]),
+            table=Summary.from_dict(values["table"]) if values.get("table") else None,
+            rows=tuple(map(tuple, values.get("rows", ()))),
         )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from gansmith.pages import words
 from gansmith.pages.content import RunRecord
 
@@ -38,10 +40,16 @@ def of_data(run: RunRecord) -> list[tuple[str, str]]:
         ("brought into shape", known.get("rule")),
         ("classes", known.get("classes")),
         ("conditions", {name: column["kind"] for name, column in known.get("conditions", {}).items()}),
-        *((name.replace("_", " "), known[name]["count"]) for name in COUNTED if name in known),
+        ("columns", {column["name"]: column["kind"] for column in known.get("schema", {}).get("columns", ())}),
+        *((name.replace("_", " "), _counted(known[name])) for name in COUNTED if name in known),
         ("fingerprint", data.get("fingerprint")),
     ]
     return [(name, words.plain(value)) for name, value in found if value not in (None, "", {})]
+
+
+def _counted(found: Any) -> Any:
+    """How many there are, of a bare number or with examples beside it."""
+    return found["count"] if isinstance(found, dict) else found
 
 
 def made_with(run: RunRecord) -> list[tuple[str, str]]:

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from gansmith.errors import ConfigError
-from gansmith.pages import charts, compare, facts, pictures, words
+from gansmith.pages import charts, compare, facts, pictures, table_charts, words
 from gansmith.pages.board import UNRELIABLE, Card, board
 from gansmith.pages.charts import Chart
 from gansmith.pages.content import Picture, Report, RunRecord
@@ -68,8 +68,34 @@ class Shown:
 
     @property
     def scores(self) -> list[Score]:
-        """Of all classes together."""
+        """Of all classes together; those of a table's privacy stand beside its columns."""
+        return [s for s in self._whole if s not in self.privacy]
+
+    @property
+    def privacy(self) -> list[Score]:
+        """Of a table: what its rows betray of the training rows."""
+        return [s for s in self._whole if s.word == "original"] if self.run.table else []
+
+    @property
+    def _whole(self) -> list[Score]:
         return [s for s in self.run.evaluation.scores if s.label is None] if self.run.evaluation else []
+
+    @property
+    def with_smote(self) -> bool:
+        """Whether scores have the fourth control."""
+        return any(s.smote is not None for s in self._whole)
+
+    @cached_property
+    def marginals(self) -> tuple[Chart, ...]:
+        return table_charts.marginals(self.run.table, self.anchor) if self.run.table else ()
+
+    @cached_property
+    def pairs(self) -> tuple[Chart, ...]:
+        return table_charts.pairs(self.run.table, self.anchor) if self.run.table else ()
+
+    @cached_property
+    def rare(self) -> Chart | None:
+        return table_charts.rare(self.run.table.rare, f"{self.anchor}-rare") if self.run.table else None
 
     @property
     def by_class(self) -> tuple[list[str], dict[str, list[Score | None]]]:

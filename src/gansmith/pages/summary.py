@@ -31,8 +31,9 @@ def _run(run: RunRecord, level: str) -> list[str]:
     parts += [f"Measure it: {_code(command)}" for command in dict.fromkeys(c.command for c in board(run) if c.command)]
     if run.evaluation:
         scores = [s for s in run.evaluation.scores if s.label is None]
-        rows = [_score(s) for s in scores]
-        parts += [f"{level}# Scores", _table(("Metric", "Samples (95 %)", "Real", "Copy", "Noise", "Better"), rows)]
+        smote = ("SMOTE",) if any(s.smote is not None for s in scores) else ()
+        rows = [_score(s, smote) for s in scores]
+        parts += [f"{level}# Scores", _table(("Metric", "Samples (95 %)", "Real", "Copy", "Noise", *smote, "Better"), rows)]
         parts.append("\n".join(f"- {_safe(line)}" for line in run.evaluation.warnings))
     if run.proof:
         parts += [
@@ -43,8 +44,8 @@ def _run(run: RunRecord, level: str) -> list[str]:
     return [p for p in parts if p]
 
 
-def _score(score: Score) -> tuple[str, ...]:
-    controls = (words.control(v, score.estimate) for v in (score.floor, score.copy, score.noise))
+def _score(score: Score, smote: Sequence[str]) -> tuple[str, ...]:
+    controls = (words.control(v, score.estimate) for v in (score.floor, score.copy, score.noise, *(score.smote for _ in smote)))
     return (score.metric + ("" if score.reliable else " (unreliable here)"), words.interval(score.estimate), *controls, score.better)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,13 +14,14 @@ from gansmith import artefact, features
 from gansmith.artefact import Generator
 from gansmith.errors import ConfigError, DataError
 from gansmith.features import Extractor, Rows
-from gansmith.metrics import judgement
+from gansmith.metrics import judgement, table_judgement
 from gansmith.metrics.judgement import LEAST, Evidence, Seen
-from gansmith.metrics.neighbours import closest, nearest
+from gansmith.metrics.neighbours import Pair, closest, nearest
 from gansmith.randomness import seed_of
 from gansmith.records import Evaluation
-from gansmith.runs import RunFolder, replacing
-from gansmith.verbs import sets
+from gansmith.runs import RunFolder, replacing, write_json
+from gansmith.verbs import judged_rows, sets
+from gansmith.verbs.judged_rows import Learned
 from gansmith.verbs.kept import add
 from gansmith.verbs.run import Run
 from gansmith.verbs.sets import Part, Sets
@@ -55,12 +56,13 @@ def evaluate(
     subject    a run, the path of one, of an export, or of data that some generator made
     against    real data it never saw; of a run: in the place of the part it kept out
     training   what it was trained on, where no run tells; without it nothing can be said of originality
-    extractor  pixels, classifier, inception or dinov2, or an object like those of `gansmith.features`; None: the best there is for the data
+    extractor  pixels, classifier, inception, dinov2 or columns, or an object like those of `gansmith.features`; None: the best for the data
     weights    of the extractor, as a file
     count      samples on each side at most; None: as many as were kept out, up to 10,000, or a GiB of them
-    settings   data.size, data.channels and the like, to open folders in one form
+    settings   data.size, data.channels and the like, to open folders in one form; data.target of a table
 
-    The evaluation of a run is added to its scores.json, with a picture of the closest pairs beside it. DataError, ConfigError, RunError.
+    The evaluation of a run is added to its scores.json, with a picture of the closest pairs beside it, or of a table a summary of its
+    columns. DataError, ConfigError, RunError.
     """
     if count is not None and count < LEAST:
         raise ConfigError(f"{count} samples were asked for; a judgement needs at least {LEAST} on each side.")
@@ -84,6 +86,10 @@ def _judge(
         for part, count, purpose in ((found.held_out, n, "held out"), (found.training, SEARCHED, "training"), (found.training, n, "copy"))
     )
     made, labels = found.draw(n, seed)
+    noise = shuffled(held[:], seed)
+    schema = found.facts.get("schema")
+    table = None if schema is None else Learned.of(schema)
+    smote = None if table is None else table.smote(trained[:], n, seed)
     classes = found.classes if labels is not None else ()
 
     def see(raw: Rows, of: np.ndarray | None, words: str) -> Seen:
@@ -95,12 +101,19 @@ def _judge(
         held_out=see(held, held.labels_among(classes), "held-out samples"),
         generated=see(made, labels, "generated samples"),
         copied=see(copied, copied.labels_among(classes), "copies, a control"),
-        noise=see(shuffled(held[:], seed), held.labels_among(classes), "noise, a control"),
+        noise=see(noise, held.labels_among(classes), "noise, a control"),
         classes=classes,
         known=found.known,
+        smote=None if smote is None else see(smote, None, "SMOTE, a control"),
     )
     progress(0, 1, "comparing")
-    scores = judgement.scores(evidence, seed)
+    if table is None or smote is None:
+        sides, scores = None, judgement.scores(evidence, seed)
+        verdicts = judgement.verdicts(scores, found.known)
+    else:
+        sides = table.sides(found.known, training=trained[:], held_out=held[:], generated=made, copied=copied[:], noise=noise, smote=smote)
+        scores = table_judgement.scores(evidence, sides, seed, progress)
+        verdicts = table_judgement.verdicts(scores, found.known)
     evaluation = Evaluation(
         when=datetime.now(UTC).isoformat(timespec="seconds"),
         command=command,
@@ -115,11 +128,15 @@ def _judge(
             "seed": seed,
         },
         scores=scores,
-        verdicts=judgement.verdicts(scores, found.known),
+        verdicts=verdicts,
         warnings=_warnings(found, n, seer),
     )
     if found.folder is not None:
-        _gallery(found, made, trained, evidence, found.folder)
+        pairs = closest(nearest(evidence.generated.features, evidence.training.features), PAIRS)
+        if table is None or sides is None:
+            _gallery(found, made, trained, pairs, found.folder)
+        else:
+            write_json(found.folder.columns, table.summary(sides, seed, made, trained[:], pairs[: judged_rows.PAIRS]).to_dict())
         add(found.folder, evaluation)
     progress(1, 1, "comparing")
     return evaluation
@@ -194,9 +211,8 @@ def _warnings(found: Sets, n: int, seer: Extractor) -> tuple[str, ...]:
     return tuple(said)
 
 
-def _gallery(found: Sets, made: np.ndarray, trained: Part, evidence: Evidence, folder: RunFolder) -> None:
+def _gallery(found: Sets, made: np.ndarray, trained: Part, pairs: Sequence[Pair], folder: RunFolder) -> None:
     """closest.png: the generated samples that lie nearest to a training sample, in a row, and these training samples below them."""
-    pairs = closest(nearest(evidence.generated.features, evidence.training.features), PAIRS)
     below = trained[np.array([pair.training for pair in pairs])]
     picture = found.domain.fit(found.training.collection).picture(
         np.concatenate([made[[pair.fake for pair in pairs]], below]), columns=len(pairs)

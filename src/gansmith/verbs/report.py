@@ -6,20 +6,22 @@ import shlex
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 import torch
 
 from gansmith import config, latent, pages
 from gansmith.artefact import Generator
+from gansmith.domains.domain import ChoiceCodec
 from gansmith.domains.image.grid import GAP
 from gansmith.engine import checkpoint
 from gansmith.errors import ConfigError, GansmithError, RunError
+from gansmith.metrics.table_summary import Summary
 from gansmith.pages import Picture, Pictures, Report, RunRecord
 from gansmith.pages.words import count
 from gansmith.records import Evaluation, Proof
-from gansmith.runs import RunFolder, find, write_json, write_text
+from gansmith.runs import RunFolder, find, read_json, write_json, write_text
 from gansmith.verbs import kept
 from gansmith.verbs.run import Run
 
@@ -35,6 +37,7 @@ WALKS = 4
 CLASSES = 20  # shown one by one at most
 MOMENTS = 7  # previews shown at most
 PREVIEW_ROWS = 8  # of pictures in a preview
+ROWS = 8  # of a table that are shown
 SMALL = 32  # pixels of a picture's longer side up to which each of them should show
 
 T = TypeVar("T")
@@ -96,11 +99,13 @@ def gather(folder: RunFolder, name: str) -> RunRecord:
     generator = attempt(lambda: run.generator, None)
     axes = generator.card.layout.positions if generator else tuple(data.get("layout", {}).get("positions", ()))
     seen = {r["step"]: r["seen"] for r in log if "seen" in r}
+    of_rows = generator is not None and generator.card.layout.given  # which are read, and not looked at
+    drawn = generator if not of_rows else None
     pictures = Pictures(
-        draw=_draw(generator) if generator else None,
-        classes=_classes(generator) if generator else (),
+        draw=_draw(drawn) if drawn else None,
+        classes=_classes(drawn) if drawn else (),
         time=attempt(lambda: _time(folder, seen, axes), ()),
-        walk=_walk(generator) if generator else None,
+        walk=_walk(drawn) if drawn else None,
         closest=attempt(lambda: _closest(folder, axes), None),
     )
     evaluations: tuple[Evaluation, ...] = tuple(attempt(lambda: kept.evaluations(folder), []))
@@ -117,6 +122,8 @@ def gather(folder: RunFolder, name: str) -> RunRecord:
         evaluations=evaluations,
         proofs=proofs,
         missing=tuple(missing),
+        table=attempt(lambda: _table(folder), None),
+        rows=_rows(generator) if generator and of_rows else (),
         pictures=pictures,
     )
 
@@ -128,6 +135,23 @@ def _data(run: Run) -> dict[str, Any]:
         raise RunError(f"{run.folder.data} does not say what this run was trained on. Copy the whole folder again.")
     split = data.get("split", {})
     return {**data, "split": {**split, "held_out": len(split.get("held_out", ()))}}
+
+
+def _table(folder: RunFolder) -> Summary | None:
+    """What the newest evaluation of a table saw of its columns. RunError where it cannot be read."""
+    if not folder.columns.exists():
+        return None
+    try:
+        return Summary.from_dict(read_json(folder.columns))
+    except (KeyError, TypeError) as error:
+        raise RunError(f"{folder.columns} is not what gansmith writes ({type(error).__name__}: {error}). Evaluate the run again.") from None
+
+
+def _rows(generator: Generator) -> tuple[tuple[str, ...], ...]:
+    """The names of the columns, and a few rows as texts."""
+    codec = cast(ChoiceCodec, generator.codec)
+    cells = codec.cells(generator.sample(ROWS, seed=SEED).raw)
+    return tuple(codec.names), *(tuple(map(str, row)) for row in cells.to_numpy())
 
 
 def _draw(generator: Generator) -> Picture:

@@ -13,8 +13,10 @@ from gansmith import config, domains
 from gansmith.artefact import Generator
 from gansmith.config import DataSettings, Recipe
 from gansmith.data.split import held_out
-from gansmith.data.store import Collection
+from gansmith.data.store import Collection, digest_rows
 from gansmith.domains.domain import Domain
+from gansmith.domains.table.opening import labels_of, rows_of
+from gansmith.domains.table.schema import Schema
 from gansmith.errors import DataError
 from gansmith.randomness import seed_of
 from gansmith.runs import RunFolder
@@ -22,6 +24,8 @@ from gansmith.verbs.opened import MEMORY, Opened
 from gansmith.verbs.run import Run
 
 Opening = Callable[[int, int], None]
+
+REPEATED = 0.1  # share of rows to judge by that may be equal to training rows beyond those that equal one another
 
 
 @dataclass(frozen=True)
@@ -99,7 +103,7 @@ def of_run(run: Run, against: str | Path | None, data: Any, opening: Opening) ->
         )
     training = Part(opened.collection, opened.members)
     if against is not None:
-        held = whole(_open(opened.domain, against, like(opened.collection, recipe.data), opening))
+        held = whole(_open_like(opened.domain, against, opened.collection, recipe.data, opening))
         _refuse_unlike(held.collection, opened.collection, str(against))
         refuse_overlap(held, training, str(against))
     else:
@@ -128,7 +132,7 @@ def of_export(
     opening: Opening,
 ) -> Sets:
     """Of an exported generator, against real data."""
-    trained, held, known, about = _real(generator.domain, against, training, settings, opening)
+    trained, held, known, about = _real(generator.domain, against, training, settings, opening, _form_of(generator))
     return _with_generator(str(path), generator.domain, trained, held, known, generator, about, None)
 
 
@@ -136,7 +140,11 @@ def of_data(source: str | Path, against: str | Path, training: str | Path | None
     """Of samples that lie in a folder or an array, whoever made them, against real data."""
     domain = domains.of(str(against))
     trained, held, known, about = _real(domain, against, training, settings, opening)
-    made = whole(_open(domain, source, config.merge(Recipe(), settings).data, opening))
+    wanted = config.merge(Recipe(), settings).data
+    if _is_table(trained.collection):
+        made = whole(_open_like(domain, source, trained.collection, wanted, opening))
+    else:
+        made = whole(_open(domain, source, wanted, opening))
     _refuse_unlike(made.collection, trained.collection, str(source))
     classes = trained.collection.classes
     labels = made.labels
@@ -151,9 +159,16 @@ def of_data(source: str | Path, against: str | Path, training: str | Path | None
 
 
 def refuse_overlap(test: Part, training: Part, source: str) -> None:
-    """DataError where a sample to judge by is also one that was trained on."""
+    """DataError where a sample to judge by is also one that was trained on.
+
+    Rows of a table may be equal by chance; there, it is where more of them are found in training than training rows have an equal.
+    """
     both = np.isin(test.digests, training.digests)
-    if both.any():
+    usual = 0.0
+    if _is_table(training.collection):
+        _, place, count = np.unique(training.digests, return_inverse=True, return_counts=True)
+        usual = float((count[place] > 1).mean()) + REPEATED
+    if both.mean() > usual:
         raise DataError(
             f"{int(both.sum()):,} of the {len(test):,} samples in {source} were also trained on, found by their content. "
             "Remove them: nothing can be judged by samples that the generator has seen."
@@ -172,21 +187,65 @@ def like(collection: Collection, settings: DataSettings) -> DataSettings:
     return settings.model_copy(update={"size": (shape[0], shape[1]), "channels": shape[2], "labels": None})
 
 
+def _is_table(collection: Collection) -> bool:
+    return "schema" in collection.facts
+
+
+def _open_like(domain: Domain, source: str | Path, model: Collection, settings: DataSettings, opening: Opening) -> Collection:
+    """Other data in the form of an opened collection: a table by its schema, so that a number means the same in both."""
+    if not _is_table(model):
+        return _open(domain, source, like(model, settings), opening)
+    return _table(str(source), model.facts, model.classes)
+
+
+def _table(source: str, facts: Mapping[str, Any], classes: tuple[str, ...]) -> Collection:
+    """A table read by the schema in `facts`; with labels where its classes are among these."""
+    schema = Schema.from_dict(facts["schema"])
+    raw = rows_of(source, schema)
+    labels, names = labels_of(raw, schema)
+    if labels is None or not set(names) <= {*classes}:
+        return Collection(raw, digest_rows(raw), facts=facts)
+    return Collection(raw, digest_rows(raw), np.array([classes.index(name) for name in names])[labels], classes, facts=facts)
+
+
+def _form_of(generator: Generator) -> Collection | None:
+    """A table without rows of the form that an exported generator makes; None where it makes none."""
+    schema = generator.codec.state().get("schema")
+    if schema is None:
+        return None
+    width = len(schema["columns"])
+    facts = {"schema": schema, "shape": [width]}
+    return Collection(np.zeros((0, width)), np.zeros(0, np.uint64), classes=generator.classes, facts=facts)
+
+
 def _open(domain: Domain, source: str | Path, settings: DataSettings, opening: Opening) -> Collection:
     return domain.open(str(source), settings.model_copy(update={"source": str(source)}), progress=opening)
 
 
 def _real(
-    domain: Domain, against: str | Path, training: str | Path | None, settings: Mapping[str, Any], opening: Opening
+    domain: Domain,
+    against: str | Path,
+    training: str | Path | None,
+    settings: Mapping[str, Any],
+    opening: Opening,
+    form: Collection | None = None,
 ) -> tuple[Part, Part, bool, dict[str, Any]]:
-    """(training, held out, whether training is known, conditions) of real data that no run tells of."""
+    """(training, held out, whether training is known, conditions) of real data that no run tells of.
+
+    `form`: a table by whose schema the others are read; None: that of the training data, or of the only ones.
+    """
     wanted = config.merge(Recipe(), settings).data
-    real = _open(domain, against, wanted, opening)
+    first = _open(domain, against if training is None else training, wanted, opening) if form is None else form
+
+    def opened(source: str | Path) -> Collection:
+        return _open_like(domain, source, first, wanted, opening) if _is_table(first) else _open(domain, source, wanted, opening)
+
     if training is not None:
-        trained, held = whole(_open(domain, training, wanted, opening)), whole(real)
+        trained, real = whole(first if form is None else opened(training)), opened(against)
         _refuse_unlike(trained.collection, real, str(training))
-        refuse_overlap(held, trained, str(against))
-        return trained, held, True, {"data": f"{training} against {against}"}
+        refuse_overlap(whole(real), trained, str(against))
+        return trained, whole(real), True, {"data": f"{training} against {against}"}
+    real = first if form is None else opened(against)
     half = held_out(real.digests, 0.5, 0)
     if not half.any() or half.all():
         raise DataError(f"found {len(real)} samples in {against}; to judge by them they are halved, which takes at least 2 different ones.")
