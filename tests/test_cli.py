@@ -443,7 +443,7 @@ def test_bad_words_for_judging(words: list[str], told: str, run: Path, say: Say)
 
 
 def test_the_report_is_written_at_the_end_and_lost_runs_say_so(say: Say, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(quality, "lost", lambda looks: len(looks) > 1)
+    monkeypatch.setattr(quality, "lost", lambda looks, beyond: len(looks) > 1)
     code, out, err = say(*tiny.words(Path("runs"), {"run.report": True, "run.tick": 1}))
     assert code == 0
     assert "Ended early" in err

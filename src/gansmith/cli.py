@@ -43,7 +43,7 @@ LEVELS = 4  # of a column that describe names
 WIDE = 160  # columns of a table that a program reads: no line is broken
 BALANCED = "drawn    every class as often as any other (data.balance=false: as often as the data have it)"
 
-out = Console(highlight=False, soft_wrap=True, emoji=False)
+out = Console(highlight=False, soft_wrap=True, emoji=False, width=None if sys.stdout.isatty() else WIDE)
 err = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 
 Data = Annotated[
@@ -133,7 +133,8 @@ def train(
     if run.folder.report.exists():
         out.print(f"report   {escape(_short(run.folder.report))}")
     out.print(f"judge    gansmith evaluate {escape(shlex.quote(_short(run.path)))}")
-    out.print(f"next     gansmith sample {escape(shlex.quote(_short(run.path)))} -n 1000 -o samples --grid")
+    files = "made.csv" if run.data["layout"].get("given") else "samples --grid"
+    out.print(f"next     gansmith sample {escape(shlex.quote(_short(run.path)))} -n 1000 -o {files}")
 
 
 @app.command()
@@ -325,7 +326,7 @@ def evaluate(
         str | None, typer.Option(metavar="DATA", help="What it was trained on, where no run tells: copies are looked for in it.")
     ] = None,
     extractor: Annotated[
-        str | None, typer.Option(help="What the metrics see: classifier, pixels, inception or dinov2. The best there is unless given.")
+        str | None, typer.Option(help="What the metrics see: classifier, pixels, columns, inception or dinov2. The best there is unless given.")
     ] = None,
     weights: Annotated[Path | None, typer.Option(help="Of the extractor, as a file.")] = None,
     count: Annotated[int | None, typer.Option("-n", "--count", help="Samples on each side at most.")] = None,
@@ -334,6 +335,8 @@ def evaluate(
     channels: Channels = None,
     fit: Fit = None,
     labels: Labels = None,
+    target: Target = None,
+    schema: Schema = None,
 ) -> None:
     """Are the samples faithful, diverse and original? Every score beside held-out real samples, copies, and noise.
 
@@ -344,7 +347,7 @@ def evaluate(
     with Bar("evaluating") as bar:
         found = verb(
             subject, against=against, training=training, extractor=extractor, weights=weights, count=count, seed=seed,
-            settings=_data_settings(size, channels, fit, labels), command=_command(), progress=bar.stage,
+            settings=_data_settings(size, channels, fit, labels, target=target, schema=schema), command=_command(), progress=bar.stage,
         )  # fmt: skip
     _show_evaluation(found)
 
@@ -409,7 +412,7 @@ def _show_proof(found: Proof) -> None:
             else:
                 mean = sum(arm.scores) / len(arm.scores)
                 table.add_row(arm.name, f"{arm.samples:,}", f"{mean:.1%}", f"{min(arm.scores):.1%} to {max(arm.scores):.1%}")
-        out.print(table, width=None if out.is_terminal else WIDE)
+        out.print(table)
         out.print(escape(setting.sentence))
     out.print(f"{found.verdict.word:9} {found.verdict.answer:8} {escape(found.verdict.sentence)}")
     for words in found.warnings:
@@ -441,16 +444,17 @@ def _show_evaluation(found: Evaluation) -> None:
     out.print(f"judged   {escape(found.subject)}: {c['generated']:,} samples, {c['held_out']:,} held out, {c['training']:,} of training")
     out.print(f"seen by  {escape(str(c['extractor']))}, {c['dimensions']} numbers a sample")
     table = Table(box=None, pad_edge=False, header_style="")
-    for column in ("metric", "samples", "95 % interval", "held-out", "copies", "noise", ""):
+    smote = any(s.smote is not None for s in found.scores)
+    for column in ("metric", "samples", "95 % interval", "held-out", "copies", "noise", *(["SMOTE"] if smote else []), ""):
         table.add_column(column, justify="left" if column in ("metric", "") else "right")
     for s in found.scores:
         if s.label is None:
             e = s.estimate
-            controls = (_number(x) for x in (s.floor, s.copy, s.noise))
+            controls = (_number(x) for x in (s.floor, s.copy, s.noise, *([s.smote] if smote else [])))
             table.add_row(
                 s.metric, _number(e.value), f"{_number(e.low)} to {_number(e.high)}", *controls, "" if s.reliable else "unreliable here"
             )
-    out.print(table, width=None if out.is_terminal else WIDE)
+    out.print(table)
     for verdict in found.verdicts:
         out.print(f"{verdict.word:9} {verdict.answer:8} {escape(verdict.sentence)}")
     for words in found.warnings:
@@ -612,10 +616,11 @@ class Stage:
         m, (share, since) = tick.means, self.began
         done = tick.position.share - share
         left = (time.monotonic() - since) / done * (1.0 - tick.position.share) if done > 0 else None
+        surprise = f"  surprise {m['surprise']:.3f}" if "surprise" in m else ""
         return (
             f"{_count(tick.seen)} seen  {_count(tick.speed)}/s  {_clock(left)} left  "
             f"D {m['loss_d']:.3f} (real {m['log_d_real']:.2f}, fake {m['log_1_minus_d_fake']:.2f})  G {m['loss_g']:.3f}  "
-            f"gap {m['logit_real'] - m['logit_fake']:.2f}"
+            f"gap {m['logit_real'] - m['logit_fake']:.2f}{surprise}"
         )
 
 
@@ -709,7 +714,7 @@ def _show_columns(columns: dict[str, dict[str, Any]]) -> None:
             values = ""
         missing = f"{told['missing']:.1%}" if told.get("missing") else ""
         table.add_row(escape(name), told["kind"], f"{told.get('distinct', 0):,}", missing, escape(values))
-    out.print(table, width=None if out.is_terminal else WIDE)
+    out.print(table)
 
 
 def _fact(name: str, value: Any) -> str:
