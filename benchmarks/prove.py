@@ -135,8 +135,8 @@ def table(lines: list[dict[str, Any]]) -> None:
     columns = ["setting", "seed", "length", "ratio", *arms, *pairs, "answer"]
     print("| " + " | ".join(columns) + " |\n|" + " --- |" * len(columns))
     for d in lines:
-        scores = [d["arms"][name]["scores"] for name in arms]
-        means = [f"{100 * np.mean(s):.2f}" if s else "failed" for s in scores]
+        scores = [d["arms"][name]["scores"] if name in d["arms"] else None for name in arms]  # noise: of a rare class alone
+        means = ["" if s is None else f"{100 * np.mean(s):.2f}" if s else "failed" for s in scores]
         gains = [[100 * n for n in d["differences"][p]] if p in d["differences"] else None for p in pairs]
         told = [f"{g[0]:+.2f} ({g[1]:.2f} to {g[2]:.2f})" if g else "" for g in gains]
         print("| " + " | ".join([d["setting"], str(d["seed"]), d["length"], f"{d['ratio']:g}", *means, *told, d["answer"]]) + " |")

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from gansmith.downstream import arms, classical, judge, models
-from gansmith.downstream.arms import ALL, ARMS, BOTH, CLASSICAL, REAL, REPEATED, SYNTHETIC, Rare, Scheme
+from gansmith.downstream.arms import ALL, ARMS, BOTH, CLASSICAL, NOISE, REAL, REPEATED, SYNTHETIC, Rare, Scheme
 from gansmith.downstream.classical import Classical, holes, warp
 from gansmith.downstream.mirror import keeps_its_class
 from gansmith.downstream.models import Budget, Labelled, Network, TrainingSet, learner
@@ -70,19 +70,26 @@ def test_arms_hold_what_they_say(situation: tuple[np.ndarray, Scheme, int]) -> N
         return
     mix = arms.mix(labels, CLASSES, scheme, seed)
     n = len(mix.real)
-    of = np.concatenate([labels[mix.real], mix.drawn])  # class of every row there is
-    assert tuple(mix.rows) == ARMS
+    of = np.concatenate([labels[mix.real], mix.drawn, mix.noise])  # class of every row there is
+    assert tuple(mix.rows) == scheme.arms
+    assert scheme.arms == (ARMS if scheme.rare is None else (*ARMS, NOISE)), "a control where a class is rare"
     assert len(set(mix.real.tolist())) == n
     assert np.bincount(labels[mix.real], minlength=3).tolist() == counts.tolist()
-    for name in (REAL, BOTH, CLASSICAL, ALL, REPEATED):
+    enlarged = [name for name in scheme.arms if name not in (REAL, SYNTHETIC)]
+    for name in (REAL, *enlarged):
         assert mix.rows[name][:n].tolist() == list(range(n)), "the same real samples, all of them"
-    for name in (BOTH, CLASSICAL, ALL, REPEATED):
+    for name in enlarged:
         assert np.bincount(of[mix.rows[name]], minlength=3).tolist() == (counts + extra).tolist()
         assert of[mix.rows[name]].tolist() == of[mix.rows[BOTH]].tolist(), "row by row of one class"
     assert mix.rows[SYNTHETIC].min() >= n
     assert mix.rows[BOTH][n:].min() >= n
     assert len(set(mix.rows[BOTH].tolist())) == len(mix.rows[BOTH]), "no synthetic sample is repeated"
     assert max(mix.rows[REPEATED].max(), mix.rows[CLASSICAL].max()) < n
+    assert max(mix.rows[SYNTHETIC].max(), mix.rows[ALL].max()) < n + len(mix.drawn)
+    if scheme.rare is not None:
+        assert mix.rows[NOISE][n:].tolist() == list(range(n + len(mix.drawn), len(of))), "noise in the place of what is added"
+    else:
+        assert len(mix.noise) == 0
     whole = extra if scheme.rare is None else counts + extra
     assert np.bincount(mix.drawn, minlength=3).tolist() == whole.tolist()
     again = arms.mix(labels, CLASSES, scheme, seed)
@@ -468,14 +475,21 @@ def test_points(estimate: Estimate, words: str) -> None:
     assert judge.points(estimate) == words
 
 
-def setting(primary: Estimate | None, real: float = 0.8, synthetic: float = 0.7, title: str = "t") -> Setting:
-    """One whose rival scored 0.85."""
+def setting(
+    primary: Estimate | None, real: float = 0.8, synthetic: float = 0.7, title: str = "t", control: Estimate | str | None = None
+) -> Setting:
+    """One whose rival scored 0.85, with a control (or the reason why it failed) where a class is rare."""
     gain = 0.0 if primary is None else primary.value
     means = {REAL: real, SYNTHETIC: synthetic, BOTH: 0.8, CLASSICAL: 0.85, ALL: 0.85 + gain, REPEATED: 0.8}
     found = {name: Arm(name, 9, (m, m)) for name, m in means.items()}
     if primary is None:
         found[ALL] = Arm(ALL, 9, (), failed="ValueError: too little")
     differences = (Difference(*judge.PRIMARY, primary),) if primary else ()
+    if isinstance(control, Estimate):
+        found[NOISE] = Arm(NOISE, 9, (means[ALL] - control.value,) * 2)
+        differences += (Difference(*judge.CONTROL, control),)
+    elif control is not None:
+        found[NOISE] = Arm(NOISE, 9, (), failed=control)
     return Setting(title, None, 1.0, tuple(found.values()), differences, *judge.answer(found, differences))
 
 
@@ -494,6 +508,32 @@ def test_the_answer_is_forced_by_the_numbers(low: float, value: float, high: flo
     assert found.answer == answer
     assert found.sentence.startswith(f"{answer}: ")
     assert found.sentence.endswith(sentence)
+
+
+@pytest.mark.parametrize(
+    ("control", "real", "answer", "but"),
+    [
+        (Estimate(0.03, 0.001, 0.059), 0.8, "helps", ""),
+        (Estimate(0.03, 0.0, 0.06), 0.8, "no measurable effect", ", but noise in the place of the samples gains as much"),
+        (Estimate(-0.04, -0.05, -0.03), 0.8, "no measurable effect", "as far as can be measured: -4.0 points (-5.0 to -3.0) over it"),
+        (Estimate(0.03, 0.001, 0.059), 0.95, "no measurable effect", ", but real did better still, by 5.0 points"),
+        ("ValueError: too noisy", 0.8, "no measurable effect", "but real + classical + noise failed, so that nothing says"),
+    ],
+)
+def test_a_gain_that_noise_has_too_is_withdrawn(control: Estimate | str, real: float, answer: str, but: str) -> None:
+    found = setting(Estimate(0.05, 0.001, 0.099), real, control=control)
+    told = "+5.0 points (0.1 to 9.9) over real + classical"
+    assert found.answer == answer
+    assert found.sentence.startswith(f"{answer}: {told}")
+    assert but in found.sentence
+    assert bool(but) == (found.sentence != f"{answer}: {told}")
+
+
+def test_noise_takes_a_gain_away_and_nothing_else() -> None:
+    above, below = Estimate(0.3, 0.2, 0.4), Estimate(-0.3, -0.4, -0.2)
+    for primary in (Estimate(-0.02, -0.03, -0.01), Estimate(0.0, -0.01, 0.01), None):
+        for control in (above, below):
+            assert setting(primary, control=control).sentence == setting(primary).sentence
 
 
 def test_an_arm_that_failed_is_no_answer() -> None:
@@ -516,3 +556,6 @@ def test_the_verdict_over_settings() -> None:
     assert "10 points behind" in judge.verdict([none]).sentence
     assert "fewer real samples" in judge.verdict([near]).sentence
     assert judge.verdict([helps]).word == "useful"
+    as_noise = setting(Estimate(0.02, 0.01, 0.03), synthetic=0.79, control=Estimate(0.0, -0.01, 0.01))
+    assert "lower threshold" in judge.verdict([as_noise]).sentence
+    assert [len(judge.verdict([s]).because) for s in (helps, as_noise)] == [1, 2], "what decided"

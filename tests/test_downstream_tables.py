@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gansmith.downstream import arms, tables
-from gansmith.downstream.arms import ALL, AUGMENTED, BOTH, CLASSICAL, REAL, REPEATED, Rare, Scheme
+from gansmith.downstream.arms import ALL, AUGMENTED, BOTH, CLASSICAL, NOISE, REAL, REPEATED, Rare, Scheme
 from gansmith.downstream.models import Budget, Labelled, TrainingSet, learner
 from gansmith.downstream.tables import Columns, Numbers, Smote, Trees
 
@@ -174,11 +174,14 @@ def test_augmented_sets_differ_in_synthetic_rows_alone(scheme: Scheme, seed: int
     mix = arms.mix(labels, CLASSES, scheme, seed)
     everything = labelled(labels)
     real = Labelled(everything.raw[mix.real], labels[mix.real])
-    synthetic = Labelled(table(mix.drawn, seed=1) + 0.5, mix.drawn)
-    sets = {name: TrainingSet(real, synthetic, mix.rows[name], COLUMNS) for name in arms.ARMS}
-    classical, both = Smote(COLUMNS).augmented([sets[name] for name in AUGMENTED], seed)
+    drawn = np.concatenate([mix.drawn, mix.noise])
+    synthetic = Labelled(table(drawn, seed=1) + 0.5, drawn)
+    sets = {name: TrainingSet(real, synthetic, rows, COLUMNS) for name, rows in mix.rows.items()}
+    asked = [name for name in AUGMENTED if name in sets]
+    found = dict(zip(asked, Smote(COLUMNS).augmented([sets[name] for name in asked], seed), strict=True))
+    classical, both = found[CLASSICAL], found[ALL]
     n, size = len(real), len(sets[BOTH])
-    for train in (classical, both):
+    for train in found.values():
         assert len(train) == size
         np.testing.assert_array_equal(train.rows[:n], np.arange(n))
         np.testing.assert_array_equal(train.labels, sets[BOTH].labels)
@@ -191,9 +194,12 @@ def test_augmented_sets_differ_in_synthetic_rows_alone(scheme: Scheme, seed: int
         added = (both.labels == k)[n:]
         assert kept[n:][added].sum() == -(-added.sum() // 2), "every second one, and the only one"
     x, y = both.take(np.flatnonzero(~kept))
-    other_x, other_y = classical.take(np.flatnonzero(~kept))
-    np.testing.assert_array_equal(x.numpy(), other_x.numpy())
-    np.testing.assert_array_equal(y.numpy(), other_y.numpy())
+    for train in found.values():
+        other_x, other_y = train.take(np.flatnonzero(~kept))
+        np.testing.assert_array_equal(x.numpy(), other_x.numpy())
+        np.testing.assert_array_equal(y.numpy(), other_y.numpy())
+    if NOISE in found:
+        np.testing.assert_array_equal(found[NOISE].rows == sets[NOISE].rows, kept)
     assert sets[CLASSICAL].different == sets[REAL].different == n, "sets that were given are left as they were"
 
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 import tiny
 from gansmith.downstream import judge
-from gansmith.downstream.arms import ALL, ARMS, BOTH, CLASSICAL, REAL, REPEATED, SYNTHETIC
+from gansmith.downstream.arms import ALL, ARMS, BOTH, CLASSICAL, NOISE, REAL, REPEATED, SYNTHETIC
 from gansmith.downstream.models import Budget
 from gansmith.engine import probe
 from gansmith.errors import ConfigError, DataError, RunError
@@ -83,6 +83,15 @@ class Noise:
         return Drawn(source.integers(0, 256, (count, SIDE, SIDE, 1), dtype=np.uint8), source.integers(0, 3, count))
 
 
+class Shuffled(Perfect):
+    """Draws pictures of which every pixel looks right alone, and calls them what it was asked for."""
+
+    def sample(self, count: int, *, label: Sequence[str], seed: int) -> Drawn:
+        source = np.random.default_rng(seed)
+        known = super().sample(count, label=source.choice(CLASSES, count).tolist(), seed=seed).raw
+        return Drawn(source.permuted(known.reshape(count, -1), axis=0).reshape(known.shape), np.array([CLASSES.index(k) for k in label]))
+
+
 class Copies:
     """Gives back what it was trained on, in turn."""
 
@@ -135,7 +144,8 @@ def test_a_perfect_generator_helps_where_there_are_few(run: Run) -> None:
         (REPEATED, 9),
     ]
     assert all(len(a.scores) == 5 and set(a.recall) == set(CLASSES) and not a.failed for a in setting.arms)
-    assert [(d.arm, d.against) for d in setting.differences] == list(judge.PAIRS)
+    assert [(d.arm, d.against) for d in setting.differences] == [p for p in judge.PAIRS if p != judge.CONTROL]
+    assert "control" not in proof.conditions
 
 
 def test_noise_with_random_labels_harms(run: Run) -> None:
@@ -263,10 +273,88 @@ def test_a_rare_class_is_filled_up(run: Run) -> None:
     assert setting.rare == "middle"
     assert setting.title == "3 of 'middle' among 123 real samples, 57 synthetic added"
     assert setting.ratio == pytest.approx(57 / 123)
-    assert [arm(setting, n).samples for n in (REAL, SYNTHETIC, BOTH, REPEATED)] == [123, 180, 180, 123]
+    assert [arm(setting, n).samples for n in (REAL, SYNTHETIC, BOTH, REPEATED, NOISE)] == [123, 180, 180, 123, 180]
+    assert [(d.arm, d.against) for d in setting.differences] == list(judge.PAIRS)
+    assert setting.answer == "helps", "better than noise too"
     assert arm(setting, BOTH).recall["middle"] > arm(setting, REPEATED).recall["middle"]
     (as_it_is,) = proved(run, generator=Perfect(), rare=min_class(run), seeds=3).settings
     assert arm(as_it_is, REAL).samples == run.data["training"]
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_noise_that_fills_up_a_rare_class_never_helps(seed: int, run: Run) -> None:
+    from sklearn.naive_bayes import GaussianNB
+
+    asked = {"model": GaussianNB(), "rare": ("middle", 0.03), "seed": seed}
+    noise, good = (proved(run, generator=source, **asked) for source in (Shuffled(), Perfect()))
+    (setting,), (better,) = noise.settings, good.settings
+    assert setting.differences[0].estimate.low > 0, "it gains over the rival"
+    assert setting.answer == "no measurable effect"
+    assert "but noise in the place of the samples gains as much" in setting.sentence
+    assert (noise.verdict.answer, noise.verdict.because[1]) == ("no", f"balanced accuracy of {ALL} against {NOISE}")
+    assert noise.conditions["control"].startswith(f"{NOISE}: ")
+    if not seed:
+        assert better.answer == "helps", better.sentence
+    for name in (REAL, CLASSICAL, NOISE):
+        assert arm(setting, name) == arm(better, name), "nothing of the generator is in them"
+
+
+def test_the_control_is_shuffled_real_samples_called_the_rare_class(run: Run) -> None:
+    seen: list[tuple[np.ndarray, np.ndarray]] = []
+
+    def watching(x: np.ndarray, y: np.ndarray, test: np.ndarray, seed: int) -> np.ndarray:
+        seen.append((x, y))
+        return linear(x, y, test, seed)
+
+    kept = np.setdiff1d(np.arange(900), run.data["split"]["held_out"])
+    known = run.generator.codec.encode(torch.from_numpy(pictures(900, 0)[0][kept][..., None])).flatten(1).numpy()
+    told: list[tuple[int, int, str]] = []
+    for ratio in (1, 10):  # fewer than there are real ones, and more
+        proved(
+            run, model=watching, generator=Perfect(), per_class=[60], ratios=[ratio], rare=("middle", 0.05), seeds=3,
+            progress=lambda *at: told.append(at),
+        )  # fmt: skip
+    trainings = [t for t in told if "seed" in t[2]]
+    assert [t[:2] for t in trainings] == 2 * [(i, 21) for i in range(21)]
+    assert trainings[6][2] == f"{NOISE}, seed 1 of 3"
+    for start, added in zip(range(0, len(seen), 7), [57] * 3 + [570] * 3, strict=True):
+        of = dict(zip((*ARMS, NOISE), seen[start : start + 7], strict=True))
+        (x, y), real = of[NOISE], of[REAL][0]
+        size = len(real) + added
+        np.testing.assert_array_equal(y, of[ALL][1])
+        np.testing.assert_array_equal(x[: len(real)], real)
+        noise = x[len(real) : size].reshape(added, -1)
+        assert (y[len(real) : size] == CLASSES.index("middle")).all()
+        assert all(np.isin(noise[:, j], known[:, j]).all() for j in range(known.shape[1])), "each number is that of a real sample"
+        assert (noise[:, None] == known).mean(2).max() < 0.5, "and few are of the same one"
+        assert noise.mean() == pytest.approx(known.mean(), abs=0.05)
+
+
+def test_a_proof_of_a_rare_class_from_before_there_was_a_control_is_shown(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from gansmith.cli import _show_proof
+    from gansmith.pages import charts
+    from gansmith.runs import RunFolder
+
+    proof = proved(run, generator=Perfect(), per_class=[60], rare=("middle", 0.05), seeds=3)
+    kept = json.loads(json.dumps(proof.to_dict()))
+    del kept["conditions"]["control"]
+    for setting in kept["settings"]:
+        setting["arms"] = [a for a in setting["arms"] if a["name"] != NOISE]
+        setting["differences"] = [d for d in setting["differences"] if d["against"] != NOISE]
+    old = Proof.from_dict(kept)
+    assert tuple(a.name for a in old.settings[0].arms) == ARMS
+    add(RunFolder(tmp_path), old)
+    add(RunFolder(tmp_path), proof)
+    assert history(RunFolder(tmp_path)) == [old, proof]
+    for one, there in ((old, False), (proof, True)):
+        _show_proof(one)
+        assert (NOISE in capsys.readouterr().out) is there
+        for chart in (charts.arms, charts.differences):
+            drawn = chart(one.settings[0], "accuracy", "p")
+            assert drawn is not None
+            assert (NOISE in drawn.alt) is there
 
 
 def min_class(run: Run) -> str:
@@ -284,7 +372,7 @@ def test_an_arm_that_fails_says_why_and_the_others_go_on(run: Run) -> None:
     (setting,) = proof.settings
     assert (arm(setting, REAL).failed, arm(setting, REAL).scores) == ("ValueError: twelve is too few", ())
     assert all(len(arm(setting, n).scores) == 3 for n in ARMS if n != REAL)
-    assert [(d.arm, d.against) for d in setting.differences] == [p for p in judge.PAIRS if REAL not in p]
+    assert [(d.arm, d.against) for d in setting.differences] == [p for p in judge.PAIRS if REAL not in p and p != judge.CONTROL]
     assert proof.verdict.answer != "unknown"
     assert any("real failed" in w for w in proof.warnings)
     assert history(run.folder)[-1] == proof

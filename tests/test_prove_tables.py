@@ -22,7 +22,7 @@ from gansmith.domains.table import TABLE
 from gansmith.domains.table.opening import open_table
 from gansmith.domains.table.schema import Column, Schema
 from gansmith.downstream import judge, tables
-from gansmith.downstream.arms import ALL, ARMS, BOTH, CLASSICAL, REAL, REPEATED, SYNTHETIC
+from gansmith.downstream.arms import ALL, ARMS, BOTH, CLASSICAL, NOISE, REAL, REPEATED, SYNTHETIC
 from gansmith.downstream.models import Budget
 from gansmith.errors import DataError
 from gansmith.layout import Block, Layout
@@ -149,7 +149,7 @@ def test_a_perfect_generator_helps_where_there_are_few(table: Run) -> None:
         (ALL, 369),  # 180 of these and 180 synthetic ones
         (REPEATED, 9),
     ]
-    assert [(d.arm, d.against) for d in setting.differences] == list(judge.PAIRS)
+    assert [(d.arm, d.against) for d in setting.differences] == [p for p in judge.PAIRS if p != judge.CONTROL]
     assert history(table.folder) == [proof]
 
 
@@ -168,13 +168,39 @@ def test_the_same_seed_gives_the_same_proof(table: Run) -> None:
 def test_a_rare_class_is_filled_up_by_either(table: Run) -> None:
     proof = proved(table, per_class=[60], rare=("later", 0.05))
     (setting,) = proof.settings
-    assert setting.answer == "helps"
-    assert any("even noise" in w for w in proof.warnings)
+    assert setting.answer == "helps", "better than noise too"
     assert setting.title == "3 of 'later' among 123 real samples, 57 synthetic added"
-    assert [arm(setting, n).samples for n in (REAL, SYNTHETIC, BOTH, CLASSICAL, ALL, REPEATED)] == [123, 180, 180, 180, 180, 123]
+    assert [arm(setting, n).samples for n in (*ARMS, NOISE)] == [123, 180, 180, 180, 180, 123, 180]
     (single,) = proved(table, per_class=[20], rare=("later", 0.01), seeds=3).settings
     assert arm(single, CLASSICAL).samples == 41 + 19, "of one row, 19 like it"
     assert not any(a.failed for a in single.arms)
+
+
+class Shuffled:
+    """Draws rows of which every column looks right alone, and calls them what it was asked for."""
+
+    classes = CLASSES
+
+    def sample(self, count: int, *, label: Sequence[str], seed: int) -> Any:
+        known = rows(np.random.default_rng(seed).integers(0, 3, count), seed)
+        return SimpleNamespace(raw=shuffled(known, seed), labels=np.array([CLASSES.index(name) for name in label]))
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_noise_that_fills_up_a_rare_class_never_helps(seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from sklearn.naive_bayes import GaussianNB
+
+    large = held(tmp_path, monkeypatch, collection((300, 300, 300), 0), collection((1500, 1500, 1500), 1))
+    asked = {"model": GaussianNB(), "rare": ("later", 0.05), "seed": seed}
+    noise, good = (proved(large, generator=source, **asked) for source in (Shuffled(), Perfect()))
+    (setting,), (better,) = noise.settings, good.settings
+    assert setting.answer != "helps"
+    if seed:
+        assert setting.differences[0].estimate.low > 0, "it gains over SMOTE"
+        assert "but noise in the place of the samples gains as much" in setting.sentence
+        assert noise.verdict.answer == "no"
+    assert better.answer == "helps", better.sentence
+    assert arm(setting, NOISE) == arm(better, NOISE), "nothing of the generator is in it"
 
 
 def test_curves_over_real_rows_and_ratios(table: Run) -> None:
@@ -331,7 +357,8 @@ def test_a_proof_of_a_table_from_the_command_line(tmp_path: Path, said: Callable
     (proof,) = history(run.folder)
     (setting,) = proof.settings
     assert setting.title == "4 of 'later' among 44 real samples, 16 synthetic added"
-    assert [a.samples for a in setting.arms] == [44, 60, 60, 60, 60, 44]
+    assert [(a.name, a.samples) for a in setting.arms] == list(zip((*ARMS, NOISE), (44, 60, 60, 60, 60, 44, 60), strict=True))
+    assert NOISE in out
     assert not any(a.failed for a in setting.arms)
     assert proof.conditions["test"] == 120
     assert setting.sentence in re.sub(r"\s+", " ", out)

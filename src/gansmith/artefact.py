@@ -9,6 +9,7 @@ weights.safetensors     of the averaged generator
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -208,7 +209,7 @@ class Generator:
         count: int = 64,
         *,
         label: Label | None = None,
-        where: Sequence[str] = (),
+        where: str | Sequence[str] = (),
         balance: str | None = None,
         seed: int = 0,
         truncation: float = 1.0,
@@ -219,7 +220,7 @@ class Generator:
         label       one class, or several in turn; None: classes as often as in the training data. Of conditions of several columns,
                     "smiling=1,age=35" or {"smiling": 1, "age": 35}, or several of these; what is not said is drawn from training rows
         where       of a table: what every row must meet, ["sex=Female", "age>60"]; exact
-        balance     of a table: a column of which each value is drawn in turn, and so alike often
+        balance     of a table: a column of which each value that `where` leaves is drawn in turn, and so alike often
         truncation  in (0, 1]: shrinks the latents towards 0, or styles towards their mean; lower is more typical and less varied
         start       index of the first sample, so that several processes can share the work
         ConfigError for an unknown label, a condition that no row can meet, or a truncation out of range.
@@ -240,18 +241,11 @@ class Generator:
         labels = self.labels(count, label, seed, start)
         return self.decode(latents, labels, start, truncation=truncation)
 
-    def _rows(self, latents: Tensor, label: Label | None, where: Sequence[str], balance: str | None, start: int) -> Samples:
+    def _rows(self, latents: Tensor, label: Label | None, where: str | Sequence[str], balance: str | None, start: int) -> Samples:
         """Rows of latents [N, Z] that meet every condition in `where`, and are of the class asked for, or those asked for, in turn."""
         codec = cast(ChoiceCodec, self.codec)
-        wanted = [codec.where(text) for text in where]
-        if label is not None and balance is not None:
-            raise ConfigError("a label and a balanced column were asked for; say the label with where instead.")
-        if label is not None:
-            names = [label] if isinstance(label, str) else list(label)
-            each = {name: codec.allowed([*wanted, codec.labelled(str(name))]) for name in dict.fromkeys(map(str, names))}
-            turns = [each[str(name)] for name in names]
-        else:
-            turns = [codec.allowed([*wanted, one]) for one in codec.each(balance)] if balance else [codec.allowed(wanted)]
+        wanted = [codec.where(text) for text in ([where] if isinstance(where, str) else where)]
+        turns = _turns(codec, wanted, label, balance)
         allowed = torch.stack([turns[i % len(turns)] for i in range(start, start + len(latents))])
         told = torch.zeros(len(latents), self.card.layout.condition)
         x = self._choose(latents, told, allowed, wanted, start)
@@ -272,6 +266,7 @@ class Generator:
     def fill(self, raw: np.ndarray, *, seed: int = 0, start: int = 0) -> np.ndarray:
         """Rows of a table [N, M] with every missing value drawn, given what is there; nothing else is changed.
 
+        What stays missing is a column of which the codec keeps no value at all, and columns of one choice that never have one together.
         Row i depends on (seed, start + i) and on itself alone. ConfigError for a generator that makes no rows of a table.
         """
         if not self.card.layout.given:
@@ -382,6 +377,26 @@ def save(folder: Path, card: Card, codec: dict[str, Any], weights: dict[str, Ten
     write_json(folder / "config.json", card.to_dict())
     write_json(folder / "codec.json", codec)
     write_tensors(folder / "weights.safetensors", weights, {"format": FORMAT})
+
+
+def _turns(codec: ChoiceCodec, wanted: Sequence[Any], label: Label | None, balance: str | None) -> list[Tensor]:
+    """What rows that meet all conditions may choose [C], for each class or value that is drawn in turn."""
+    if label is not None and balance is not None:
+        raise ConfigError("a label and a balanced column were asked for; say the label with where instead.")
+    if label is not None:
+        names = [label] if isinstance(label, str) else [str(name) for name in label]
+        if not names:
+            raise ConfigError("an empty list of labels was asked for. Name at least one, or leave it out.")
+        each = {name: codec.allowed([*wanted, codec.labelled(name)]) for name in dict.fromkeys(names)}
+        return [each[name] for name in names]
+    whole = codec.allowed(wanted)
+    if balance is None:
+        return [whole]
+    found = []
+    for value in codec.each(balance):
+        with suppress(ConfigError):  # the conditions leave nothing of this value
+            found.append(codec.allowed([*wanted, value]))
+    return found
 
 
 def _chances(seed: int, start: int, count: int) -> Tensor:

@@ -1,7 +1,7 @@
 """The arms of a proof: which samples each training set is made of, by arithmetic on labels alone.
 
-Letters: K classes, n real samples, m synthetic samples. A training set is a list of rows; row i < n is the i-th real sample, row
-n + j the j-th synthetic one.
+Letters: K classes, n real samples, m synthetic samples, e samples of noise. A training set is a list of rows; row i < n is the i-th
+real sample, row n + j the j-th synthetic one, row n + m + j the j-th of noise.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from gansmith.errors import ConfigError, DataError
 
 REAL, SYNTHETIC, BOTH, REPEATED = "real", "synthetic", "real + synthetic", "real repeated"
 CLASSICAL, ALL = "real + classical", "real + classical + synthetic"
+NOISE = "real + classical + noise"  # a control: noise in the place of the synthetic samples of a rare class
 ARMS = (REAL, SYNTHETIC, BOTH, CLASSICAL, ALL, REPEATED)
-AUGMENTED = (CLASSICAL, ALL)  # arms whose samples are altered classically, each time anew
+AUGMENTED = (CLASSICAL, ALL, NOISE)  # arms whose samples are altered classically, each time anew
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,12 @@ class Scheme:
                 f"a ratio of {self.ratio:g} synthetic samples for each real one says nothing; give one above 0, for example 1."
             )
 
+    @property
+    def arms(self) -> tuple[str, ...]:
+        """The arms that are compared; with a rare class also one of noise, since whatever spreads that class moves its border, and that
+        alone can raise balanced accuracy."""
+        return ARMS if self.rare is None else (*ARMS, NOISE)
+
 
 @dataclass(frozen=True)
 class Mix:
@@ -59,11 +66,13 @@ class Mix:
 
     real     [n] indices of the real samples among those there are
     drawn    [m] class of each synthetic sample to draw
+    noise    [e] class of each sample of noise: those of the synthetic samples that are added to a rare class; else none
     rows     arm -> rows of its training set
     """
 
     real: np.ndarray
     drawn: np.ndarray
+    noise: np.ndarray
     rows: Mapping[str, np.ndarray]
 
 
@@ -107,9 +116,10 @@ def extra_counts(counts: np.ndarray, classes: tuple[str, ...], scheme: Scheme) -
 def mix(labels: np.ndarray, classes: tuple[str, ...], scheme: Scheme, seed: int) -> Mix:
     """The training sets of one scheme and seed, from the labels [N] of the real samples there are. Errors as `real_counts`.
 
-    Arms that hold real samples hold the same ones, and those of fewer a class are among those of more. The four enlarged sets are alike
-    row by row: where one holds a synthetic sample, another holds a real one of that class once more, so that a rare class is as
-    frequent in all of them. The synthetic set is as large as what is added; for a rare class, as the enlarged sets, of every class.
+    Arms that hold real samples hold the same ones, and those of fewer a class are among those of more. The enlarged sets are alike
+    row by row: where one holds a synthetic sample, another holds a real one of that class once more, or noise of that class, so that a
+    rare class is as frequent in all of them. The synthetic set is as large as what is added; for a rare class, as the enlarged sets, of
+    every class.
     """
     counts = real_counts(labels, classes, scheme)
     extra = extra_counts(counts, classes, scheme)
@@ -126,7 +136,10 @@ def mix(labels: np.ndarray, classes: tuple[str, ...], scheme: Scheme, seed: int)
     once = np.arange(n)
     both, repeated = np.concatenate([once, n + added]), np.concatenate([once, again])
     rows = {REAL: once, SYNTHETIC: n + np.arange(len(drawn)), BOTH: both, CLASSICAL: repeated, ALL: both, REPEATED: repeated}
-    return Mix(real, drawn, rows)
+    if scheme.rare is None:
+        return Mix(real, drawn, drawn[:0], rows)
+    rows[NOISE] = np.concatenate([once, n + len(drawn) + np.arange(len(added))])
+    return Mix(real, drawn, drawn[added], rows)
 
 
 def title(scheme: Scheme, counts: np.ndarray, extra: np.ndarray) -> str:

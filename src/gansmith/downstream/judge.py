@@ -11,13 +11,14 @@ from typing import Literal
 
 import numpy as np
 
-from gansmith.downstream.arms import ALL, BOTH, CLASSICAL, REAL, REPEATED, SYNTHETIC
+from gansmith.downstream.arms import ALL, BOTH, CLASSICAL, NOISE, REAL, REPEATED, SYNTHETIC
 from gansmith.records import Arm, Difference, Estimate, Setting, Verdict
 
 Answer = Literal["helps", "no measurable effect", "harms", "not measured"]
 
 PRIMARY = (ALL, CLASSICAL)
-PAIRS = (PRIMARY, (BOTH, CLASSICAL), (BOTH, REAL), (BOTH, REPEATED), (SYNTHETIC, REAL), (CLASSICAL, REAL))
+CONTROL = (ALL, NOISE)  # where a class is rare
+PAIRS = (PRIMARY, CONTROL, (BOTH, CLASSICAL), (BOTH, REAL), (BOTH, REPEATED), (SYNTHETIC, REAL), (CLASSICAL, REAL))
 WITHOUT = (REAL, CLASSICAL, REPEATED)  # arms that hold no synthetic sample
 NORMAL = 1.96  # standard deviations of a normal distribution on either side of its middle that hold 95 % of it
 FAR = 0.05  # of balanced accuracy: synthetic samples alone fall so far behind real ones that they are what must improve
@@ -64,23 +65,40 @@ def points(estimate: Estimate) -> str:
 def answer(arms: Mapping[str, Arm], differences: Sequence[Difference]) -> tuple[Answer, str]:
     """The answer of one setting and its sentence.
 
-    It helps where the interval of the primary difference lies above zero and no arm without synthetic samples did better still; it
-    harms where it lies below.
+    It helps where the interval of the primary difference lies above zero, no arm without synthetic samples did better still, and, where
+    there is a control with noise, the interval of the difference from this lies above zero too; it harms where the first lies below.
     """
-    ours, rival = PRIMARY
-    primary = next((d.estimate for d in differences if (d.arm, d.against) == PRIMARY), None)
+    primary = _between(PRIMARY, differences)
     if primary is None:
         return "not measured", "not measured: " + "; ".join(f"{n} failed, {arms[n].failed}" for n in PRIMARY if arms[n].failed)
-    told = f"{points(primary)} over {rival}"
+    told = f"{points(primary)} over {CLASSICAL}"
     if primary.high < 0:
         return "harms", f"harms: {told}"
     if primary.low <= 0:
         return "no measurable effect", f"no measurable effect: {told}"
+    but = _objection(arms, differences)
+    return ("no measurable effect", f"no measurable effect: {told}, but {but}") if but else ("helps", f"helps: {told}")
+
+
+def _between(pair: tuple[str, str], differences: Sequence[Difference]) -> Estimate | None:
+    """The difference of two arms, where both were measured."""
+    return next((d.estimate for d in differences if (d.arm, d.against) == pair), None)
+
+
+def _objection(arms: Mapping[str, Arm], differences: Sequence[Difference]) -> str:
+    """Why a gain over the rival is none of the synthetic samples; empty where nothing speaks against it."""
     best = max((arms[name] for name in WITHOUT if arms[name].scores), key=mean)
-    ahead = mean(best) - mean(arms[ours])
+    ahead = mean(best) - mean(arms[ALL])
     if ahead > 0:
-        return "no measurable effect", f"no measurable effect: {told}, but {best.name} did better still, by {100 * ahead:.1f} points"
-    return "helps", f"helps: {told}"
+        return f"{best.name} did better still, by {100 * ahead:.1f} points"
+    if NOISE not in arms:
+        return ""
+    control = _between(CONTROL, differences)
+    if control is None:
+        return f"{NOISE} failed, so that nothing says whether noise would gain as much"
+    if control.low <= 0:
+        return f"noise in the place of the samples gains as much, as far as can be measured: {points(control)} over it"
+    return ""
 
 
 def mean(arm: Arm) -> float:
@@ -90,8 +108,9 @@ def mean(arm: Arm) -> float:
 
 def verdict(settings: Sequence[Setting]) -> Verdict:
     """The word useful over all settings: yes where all help, partly where some do, no where none does, unknown where none was measured."""
-    because = (f"balanced accuracy of {PRIMARY[0]} against {PRIMARY[1]}",)
-    measured = [s for s in settings if any((d.arm, d.against) == PRIMARY for d in s.differences)]
+    decided = (PRIMARY, CONTROL) if any(_between(CONTROL, s.differences) for s in settings) else (PRIMARY,)
+    because = tuple(f"balanced accuracy of {arm} against {against}" for arm, against in decided)
+    measured = [s for s in settings if _between(PRIMARY, s.differences)]
     if not measured:
         return Verdict("useful", "unknown", settings[0].sentence, because)
     helping = [s for s in measured if s.answer == "helps"]
@@ -114,6 +133,11 @@ def advice(settings: Sequence[Setting]) -> str:
         return (
             f"Trained on synthetic samples alone the model falls {100 * min(behind):.0f} points behind real ones: "
             "train the generator longer, and look at what 'gansmith evaluate' says of its samples."
+        )
+    if any(NOISE in a for a in arms):
+        return (
+            "A model that names the rare class more often can gain without a generator, for example by a lower threshold for that class. "
+            "For more than that, train the generator longer, or on more samples of the class."
         )
     return (
         "Synthetic samples alone teach nearly as much as real ones, so more of them add little: a gain is likelier with fewer real samples "

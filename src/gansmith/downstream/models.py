@@ -52,7 +52,8 @@ class Labelled:
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """One arm's training set: rows into the real samples and, behind them, the synthetic ones; `classical` alters what is taken."""
+    """One arm's training set: rows into the real samples and, behind them, the synthetic ones (and noise); `classical` alters what is
+    taken."""
 
     real: Labelled
     synthetic: Labelled

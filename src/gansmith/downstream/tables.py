@@ -131,10 +131,10 @@ class Smote:
         )
 
     def augmented(self, sets: Sequence[TrainingSet], seed: int) -> list[TrainingSet]:
-        """Of sets that hold the same real rows and, behind them, repeated or synthetic ones of the same classes in the same order: with a
-        new row in the place of each repeated one, and of every second synthetic one of a class.
+        """Of sets that hold the same real rows and, behind them, repeated or other ones of the same classes in the same order: with a new
+        row in the place of each repeated one, and of every second other (synthetic, or noise) of a class.
 
-        What is new is drawn once and shared, so that sets differ only where one holds a synthetic row.
+        What is new is drawn once and shared, so that sets differ only where one holds a synthetic row or noise.
         """
         first = sets[0]
         wanted = first.labels[len(first.real) :]
@@ -155,7 +155,7 @@ class Smote:
 
 
 def _exchanged(train: TrainingSet, made: Labelled) -> TrainingSet:
-    """A set with rows made [m, M] in the place of repeated ones and of every second synthetic one of a class."""
+    """A set with rows made [m, M] in the place of repeated ones and of every second other of a class."""
     count, added = len(train.real), train.rows[len(train.real) :]
     chosen = added < count
     for k in np.unique(made.labels):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,7 +17,7 @@ from gansmith.artefact import Generator
 from gansmith.config import Recipe
 from gansmith.domains.table.schema import Schema
 from gansmith.downstream import arms, judge
-from gansmith.downstream.arms import ARMS, AUGMENTED, Rare, Scheme
+from gansmith.downstream.arms import AUGMENTED, Rare, Scheme
 from gansmith.downstream.classical import Classical
 from gansmith.downstream.mirror import keeps_its_class
 from gansmith.downstream.models import Augmentation, Budget, Labelled, Learner, TrainingSet, first_line, learner
@@ -26,6 +27,7 @@ from gansmith.metrics.spread import paired
 from gansmith.randomness import seed_of
 from gansmith.records import Arm, Difference, Estimate, Proof, Setting
 from gansmith.verbs import sets
+from gansmith.verbs.evaluate import shuffled
 from gansmith.verbs.kept import add
 from gansmith.verbs.run import Run
 from gansmith.verbs.sets import Part, Sets
@@ -34,6 +36,7 @@ from gansmith.verbs.train import automatic_device
 LEAST_SEEDS = 3  # that have an interval
 FEW_SEEDS = 5  # below it an interval says little
 FEW_TESTS = 20  # samples of a class, below which one of them moves its recall by more than 5 points
+CONTROL = f"{arms.NOISE}: synthetic samples replaced by real ones of the generator's training, every number taken from another one"
 LOOKED_AT = 3000  # training samples by which it is decided whether pictures are mirrored
 
 Progress = Callable[[int, int, str], None]
@@ -117,6 +120,11 @@ def prove(
     one often looks like a gain. All other differences are shown, and may only take a "helps" away: it is withdrawn where an arm without
     synthetic samples scored higher than the arm with them.
 
+    Whatever spreads a rare class moves the border between classes, which alone can raise balanced accuracy. So with `rare` there is a
+    control whose answer is known: real + classical + noise, where as many shuffled samples stand in the place of the synthetic ones, every
+    number taken from another of the real samples that the generator was trained on, of whatever class. "helps" is withdrawn too where the
+    interval of the difference from this control does not lie above zero.
+
     The interval (95 %) is that of the paired difference over seeds, widened by the standard error that comes from the choice of the
     test samples; a gain on 100 test samples is not yet a gain.
 
@@ -141,12 +149,13 @@ def prove(
     drawer = own if generator is None or isinstance(generator, nn.Module) else generator
     if tuple(drawer.classes) != classes:
         raise DataError(f"the generator knows the classes {_listed(drawer.classes)}, the data have {_listed(classes)}. Both must be alike.")
+    each = seeds * len(schemes[0].arms)  # trainings of a setting; all have the same arms
     device = automatic_device(Recipe())
     spent = budget if isinstance(budget, Budget) else Budget() if budget is None else Budget(steps=budget)
     if of_rows:
         means = _of_rows(found, model, spent, device)
     else:
-        means = _of_signals(found, own, model, spent, seed, device, lambda words: progress(0, len(schemes) * seeds * len(ARMS), words))
+        means = _of_signals(found, own, model, spent, seed, device, lambda words: progress(0, len(schemes) * each, words))
     case = Case(
         real=found.training,
         labels=labels,
@@ -156,7 +165,7 @@ def prove(
         drawer=drawer,
         seeds=tuple(seed_of(seed, "prove", i) for i in range(seeds)),
     )
-    settings = tuple(_setting(case, scheme, _counting(progress, i, len(schemes), seeds)) for i, scheme in enumerate(schemes))
+    settings = tuple(_setting(case, scheme, _counting(progress, i * each, len(schemes) * each)) for i, scheme in enumerate(schemes))
     trained = f"generator trained on {len(labels):,} samples, from which the arms' real ones are drawn"
     proof = Proof(
         when=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -173,6 +182,7 @@ def prove(
             "test": len(tests),
             "measure": "balanced accuracy",
             "primary": " against ".join(judge.PRIMARY),
+            **({} if rare is None else {"control": CONTROL}),
             "interval": "95 %, paired over seeds (Student), with the standard error that the test samples give",
             "classical": means.classical.words,
             "device": device,
@@ -271,7 +281,7 @@ def _of_rows(found: Sets, model: Any, budget: Budget, device: str) -> Means:
 
 def _setting(case: Case, scheme: Scheme, told: Callable[[str], None]) -> Setting:
     """All arms under one scheme, for all seeds."""
-    right: dict[str, list[np.ndarray]] = {name: [] for name in ARMS}
+    right: dict[str, list[np.ndarray]] = {name: [] for name in scheme.arms}
     failed: dict[str, str] = {}
     samples: dict[str, int] = {}
     for i, seed in enumerate(case.seeds):
@@ -284,8 +294,8 @@ def _setting(case: Case, scheme: Scheme, told: Callable[[str], None]) -> Setting
                 right[name].append(_predicted(case, train, seed) == case.test.labels)
             except Exception as error:  # whatever a user's model raises
                 failed[name] = first_line(error)
-    answers = {name: np.array(right[name]) for name in ARMS if name not in failed}  # [S, n]
-    found = {name: _arm(case, name, samples[name], answers.get(name), failed.get(name, "")) for name in ARMS}
+    answers = {name: np.array(right[name]) for name in scheme.arms if name not in failed}  # [S, n]
+    found = {name: _arm(case, name, samples[name], answers.get(name), failed.get(name, "")) for name in scheme.arms}
     differences = tuple(
         Difference(a, b, _difference(answers[a], answers[b], case.test.labels)) for a, b in judge.PAIRS if a in answers and b in answers
     )
@@ -305,19 +315,33 @@ def _setting(case: Case, scheme: Scheme, told: Callable[[str], None]) -> Setting
 
 
 def _training_sets(case: Case, scheme: Scheme, seed: int) -> Iterator[tuple[str, TrainingSet]]:
-    """The training set of each arm; the samples are drawn once and shared."""
+    """The training set of each arm; the samples and the noise are drawn once and shared."""
     mix = arms.mix(case.labels, case.classes, scheme, seed)
     drawn = case.drawer.sample(len(mix.drawn), label=[case.classes[k] for k in mix.drawn], seed=seed_of(seed, "synthetic"))
     real = Labelled(case.real[mix.real], case.labels[mix.real])
-    synthetic = Labelled(drawn.raw, drawn.labels)
-    if (synthetic.raw.dtype, synthetic.raw.shape[1:]) != (real.raw.dtype, real.raw.shape[1:]):
+    if (drawn.raw.dtype, drawn.raw.shape[1:]) != (real.raw.dtype, real.raw.shape[1:]):
         raise DataError(
-            f"the generator makes {synthetic.raw.dtype} samples of shape {synthetic.raw.shape[1:]}, the data are {real.raw.dtype} of shape "
+            f"the generator makes {drawn.raw.dtype} samples of shape {drawn.raw.shape[1:]}, the data are {real.raw.dtype} of shape "
             f"{real.raw.shape[1:]}. Let it give samples as the data are stored."
         )
-    found = {name: TrainingSet(real, synthetic, mix.rows[name], case.means.encode) for name in ARMS}
-    found |= zip(AUGMENTED, case.means.classical.augmented([found[name] for name in AUGMENTED], seed), strict=True)
+    others = Labelled(drawn.raw, drawn.labels)
+    if len(mix.noise):
+        noise = _noise(case.real, len(mix.noise), seed)
+        others = Labelled(np.concatenate([drawn.raw, noise]), np.concatenate([drawn.labels, mix.noise]))
+    found = {name: TrainingSet(real, others, rows, case.means.encode) for name, rows in mix.rows.items()}
+    augmented = [name for name in AUGMENTED if name in found]
+    found |= zip(augmented, case.means.classical.augmented([found[name] for name in augmented], seed), strict=True)
     yield from found.items()
+
+
+def _noise(known: Part, count: int, seed: int) -> np.ndarray:
+    """So many samples of which every number is that of another real one: each looks right alone, nothing fits together.
+
+    Of all that the generator was trained on, where an arm has fewer: shuffled rows of these carry what numbers look like in a rare class
+    into an arm that hardly has it, and so may a generator that learned nothing else.
+    """
+    order = np.random.default_rng(seed_of(seed, "noise")).permutation(len(known))
+    return shuffled(known[np.resize(order, count)], seed)
 
 
 def _predicted(case: Case, train: TrainingSet, seed: int) -> np.ndarray:
@@ -341,11 +365,10 @@ def _difference(a: np.ndarray, b: np.ndarray, labels: np.ndarray) -> Estimate:
     return judge.widened(paired(torch.from_numpy(change)), judge.test_error(a, b, labels))
 
 
-def _counting(progress: Progress, setting: int, settings: int, seeds: int) -> Callable[[str], None]:
-    """Tells of one training of a setting after the other."""
-    each = seeds * len(ARMS)
-    done = iter(range(setting * each, (setting + 1) * each))
-    return lambda words: progress(next(done), settings * each, words)
+def _counting(progress: Progress, start: int, all: int) -> Callable[[str], None]:
+    """Tells of one training after the other, of which the first is number `start`."""
+    done = itertools.count(start)
+    return lambda words: progress(next(done), all, words)
 
 
 def _warnings(case: Case, settings: Sequence[Setting]) -> Iterator[str]:
@@ -367,11 +390,6 @@ def _warnings(case: Case, settings: Sequence[Setting]) -> Iterator[str]:
         yield (
             f"{len(settings)} settings were tried, each judged at 95 % by itself: one in forty would help by chance alone. "
             "Look for settings that agree."
-        )
-    if any(s.rare is not None and s.answer == "helps" for s in settings):
-        yield (
-            "Where a class is rare, samples that only move the border between classes, even noise, can raise balanced accuracy: before you "
-            "rely on a gain, look at the recall of the other classes, and at what 'gansmith evaluate' says of the samples."
         )
     for s in settings:
         yield from (f"{a.name} failed ({s.title}): {a.failed}" for a in s.arms if a.failed)

@@ -2,23 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from torch import nn
 
 from gansmith.artefact import BLOCK, Generator, Label
 from gansmith.domains.domain import ChoiceCodec
-from gansmith.errors import ConfigError, MissingExtra, storage_error
+from gansmith.domains.table import TableCodec
+from gansmith.domains.table.inference_convert import convert, read_words
+from gansmith.domains.table.inference_tally import is_marker
+from gansmith.domains.table.reading import Cells, Piece, Table, read
+from gansmith.domains.table.schema import Column
+from gansmith.errors import ConfigError, DataError, MissingExtra
 from gansmith.runs import replacing, write_json
 from gansmith.verbs.place import free, new_folder
 from gansmith.verbs.run import load
 
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
 CHUNK = 16 * BLOCK  # rows drawn and written at a time: what is held in memory does not grow with the count
 FILES = (".csv", ".parquet")
+OTHERS = (
+    ".tsv",
+    ".txt",
+    ".gz",
+    ".bz2",
+    ".xz",
+    ".zip",
+    ".feather",
+    ".arrow",
+    ".json",
+    ".jsonl",
+    ".xls",
+    ".xlsx",
+)  # no folder's name ends so
 PICTURED = 2_000  # rows on a picture at most
 
 Progress = Callable[[int, int], None]
@@ -30,7 +53,7 @@ def draw(
     target: Path,
     *,
     label: Label | None,
-    where: Sequence[str],
+    where: str | Sequence[str],
     balance: str | None,
     seed: int,
     truncation: float,
@@ -42,24 +65,27 @@ def draw(
 
     ConfigError, before a file is made, where a condition is unknown or no row can meet it.
     """
+    codec, kind = cast(ChoiceCodec, source.codec), target.suffix.lower()
+    if kind in OTHERS:
+        raise ConfigError(f"rows are not written as {kind}. Give a folder, or a path ending in {' or '.join(FILES)}.")
 
     def chunk(start: int, size: int) -> np.ndarray:
         return source.sample(size, label=label, where=where, balance=balance, seed=seed, truncation=truncation, start=start).raw
 
-    chunk(0, 1)
-    pieces = (chunk(start, min(CHUNK, count - start)) for start in range(0, count, CHUNK))
-
     def write(file: Path, picture: Path) -> None:
-        _write(file, cast(ChoiceCodec, source.codec), pieces, count, progress)
+        starts = range(0, count, CHUNK)
+        as_kind = codec.frame if file.suffix.lower() == ".parquet" else codec.cells
+        _write(file, (as_kind(chunk(start, min(CHUNK, count - start)), start) for start in starts), count, progress)
         if grid:
-            drawn = source.codec.picture(chunk(0, min(count, PICTURED)))
+            drawn = codec.picture(chunk(0, min(count, PICTURED)))
             with replacing(picture) as temporary:
                 drawn.save(temporary, "PNG")
 
-    if target.suffix in FILES:
+    chunk(0, 1)
+    if kind in FILES:
         write(target, target.with_suffix(".png"))
         return
-    asked = {"label": label, "where": list(where), "balance": balance}
+    asked = {"label": label, "where": [where] if isinstance(where, str) else list(where), "balance": balance}
     with new_folder(target) as folder:
         write(folder / "rows.csv", folder / "grid.png")
         write_json(folder / "manifest.json", {**about, **{k: v for k, v in asked.items() if v}, "samples": [{"file": "rows.csv"}]})
@@ -67,7 +93,7 @@ def draw(
 
 def impute(
     run: str | Path,
-    data: str | Path,
+    data: Any,
     *,
     out: str | Path = "filled.csv",
     seed: int = 0,
@@ -76,54 +102,110 @@ def impute(
 ) -> Path:
     """Fill in the missing cells of a table with columns like those a run was trained on, each drawn given what is there in its row.
 
-    Nothing that is there is changed, but that columns which are not learned are written as `sample` writes them. Row i depends on (seed, i)
-    and on itself. The result is a path ending in .csv or .parquet. ConfigError, DataError, RunError as usual.
+    `data` is a path, or a pandas, polars or pyarrow table. Missing is what is empty or marked so (NA, ? …). All else stays as it is, also
+    what the run does not know: other columns, new levels, numbers and dates in another form; and ids and free text, missing or not.
+    Row i depends on (seed, i) and on itself. The result is a path ending in .csv or .parquet. ConfigError, DataError, RunError as usual.
     """
     source, target = load(run, generator), free(out)
     if not source.card.layout.given:
         raise ConfigError(f"{run} makes no rows of a table, so there is nothing it can fill in.")
-    if target.suffix not in FILES:
+    if target.suffix.lower() not in FILES:
         raise ConfigError(f"{out} names no table; give a path ending in {' or '.join(FILES)}.")
-    codec = cast(ChoiceCodec, source.codec)
-    raw = codec.read(str(data))
-    pieces = (source.fill(raw[start : start + CHUNK], seed=seed, start=start) for start in range(0, len(raw), CHUNK))
-    _write(target, codec, pieces, len(raw), progress)
+    table = read(data)
+    pieces = list(table.pieces())
+    if not pieces:
+        raise DataError(f"{table.where} has no rows, so there is nothing to fill in.")
+    frames = _filled(source, table, pieces, seed, typed=target.suffix.lower() == ".parquet")
+    _write(target, frames, sum(len(piece[0].codes) for piece in pieces), progress)
     return Path(out)
 
 
-def _write(file: Path, codec: ChoiceCodec, pieces: Iterator[np.ndarray], total: int, progress: Progress) -> None:
-    """All pieces of native rows [n, M] into one file, which is whole or not there."""
+def _filled(source: Generator, table: Table, pieces: Sequence[Piece], seed: int, typed: bool) -> Iterator[DataFrame]:
+    """The rows with nothing missing, in the columns of the file: as texts, or as far as they can be of their own types."""
+    import pandas
+
+    codec = cast(TableCodec, source.codec)
+    columns = {table.names.index(c.name): (m, c) for m, c in enumerate(codec.schema.columns) if c.name in table.names}
+    known = {p: m for p, (m, c) in columns.items() if c.learned and not any(_news(piece[p], c) for piece in pieces)}
+    start = 0
+    for piece in pieces:
+        raw = convert(replace(table, pieces=lambda piece=piece: iter([piece])), codec.schema)  # type: ignore[misc]
+        there = {place: _there(piece[place].words, column)[piece[place].codes] for place, (_, column) in columns.items()}
+        for part in (slice(i, i + CHUNK) for i in range(0, len(raw), CHUNK)):
+            made = source.fill(raw[part], seed=seed, start=start)
+            words, values = codec.cells(made, start), codec.frame(made, start) if typed else None
+            found: dict[int, Any] = {}
+            for place, cells in enumerate(piece):
+                if values is not None and place in known:
+                    found[place] = values.iloc[:, known[place]]
+                    continue
+                found[place] = np.asarray(cells.words, object)[cells.codes[part]]
+                if place in columns:
+                    found[place] = np.where(there[place][part], found[place], words.iloc[:, columns[place][0]])
+            frame = pandas.DataFrame(found)
+            frame.columns = pandas.Index(table.names)
+            yield frame
+            start += len(made)
+
+
+def _there(words: Sequence[str], column: Column) -> np.ndarray:
+    """Which words [k] of a column stay as they are: those that are read, and all that are no mark of a missing value."""
+    if column.kind in ("id", "text"):
+        return np.ones(len(words), bool)
+    read = ~np.isnan(read_words(words, column)) & column.learned
+    return read | np.asarray([not is_marker(word) for word in words], bool)
+
+
+def _news(cells: Cells, column: Column) -> bool:
+    """Whether words stay that are no values of the column, so that it has them as texts alone."""
+    there = _there(cells.words, column)
+    if not column.numeric:
+        return bool(set(np.asarray(cells.words, object)[there]) - set(column.levels))
+    values = read_words(cells.words, column)[there]
+    return bool(np.isnan(values).any() or (column.step is not None and column.step >= 1 and (values % 1).any()))
+
+
+def _write(file: Path, frames: Iterator[DataFrame], total: int, progress: Progress) -> None:
+    """All frames one behind the other into one file, which is whole or not there."""
     done = 0
-    with replacing(file) as temporary, _sink(temporary, file.suffix, codec) as add:
-        for raw in pieces:
-            add(raw, done)
-            done += len(raw)
+    with replacing(file) as temporary, SINKS[file.suffix.lower()](temporary) as add:
+        for frame in frames:
+            add(frame)
+            done += len(frame)
             progress(done, total)
 
 
 @contextmanager
-def _sink(path: Path, suffix: str, codec: ChoiceCodec) -> Iterator[Callable[[np.ndarray, int], None]]:
-    """add(raw, start) writes native rows that begin at number `start` behind those already there."""
-    if suffix == ".parquet":
-        try:
-            import pyarrow as pa
-            from pyarrow import parquet
-        except ImportError:
-            raise MissingExtra("writing parquet", "parquet") from None
-        first = pa.Table.from_pandas(codec.frame(np.empty((0, len(codec.names)))), preserve_index=False)
-        with parquet.ParquetWriter(path, first.schema) as writer:
+def _csv(path: Path) -> Iterator[Callable[[DataFrame], None]]:
+    with path.open("w", encoding="utf-8", newline="") as out:
+        yield lambda frame: frame.to_csv(out, index=False, header=not out.tell(), lineterminator="\n")
 
-            def add(raw: np.ndarray, start: int) -> None:
-                writer.write_table(pa.Table.from_pandas(codec.frame(raw, start), first.schema, preserve_index=False))
 
-            yield add
-        return
+@contextmanager
+def _parquet(path: Path) -> Iterator[Callable[[DataFrame], None]]:
+    """All of the types of the first frame; a column that is empty there is of texts."""
     try:
-        with path.open("w", encoding="utf-8", newline="") as out:
+        import pyarrow as pa
+        from pyarrow import parquet
+    except ImportError:
+        raise MissingExtra("Writing parquet", "parquet") from None
+    writer: Any = None
+    try:
 
-            def add(raw: np.ndarray, start: int) -> None:
-                codec.cells(raw, start).to_csv(out, index=False, header=start == 0, lineterminator="\n")
+        def add(frame: DataFrame) -> None:
+            nonlocal writer
+            if writer is None:
+                fields = pa.Table.from_pandas(frame, preserve_index=False).schema
+                empty = [i for i, kind in enumerate(fields.types) if pa.types.is_null(kind)]
+                for i in empty:
+                    fields = fields.set(i, fields.field(i).with_type(pa.string()))
+                writer = parquet.ParquetWriter(path, fields)
+            writer.write_table(pa.Table.from_pandas(frame, writer.schema, preserve_index=False))
 
-            yield add
-    except OSError as error:
-        raise storage_error(error, path) from error
+        yield add
+    finally:
+        if writer is not None:
+            writer.close()
+
+
+SINKS: Mapping[str, Any] = {".csv": _csv, ".parquet": _parquet}

@@ -29,7 +29,7 @@ def labelled(label: str, schema: Schema) -> Where:
         raise ConfigError(f"there is no class {label!r}; {nearest(label, column.levels)}")
     value = float(read_words([label], column)[0])
     if np.isnan(value):
-        raise ConfigError(f"there is no class {label!r}: {column.name} holds numbers.")
+        raise ConfigError(f"there is no class {label!r}: {column.name} holds {column.kind}s.")
     return Where(place, ((value, value),), False, f"{column.name}={label}")
 
 
@@ -62,7 +62,7 @@ def labels(raw: np.ndarray, schema: Schema, classes: Sequence[str]) -> np.ndarra
 def unfilled(raw: np.ndarray, parts: Sequence[Part], wheres: Sequence[slice], channels: int) -> tuple[Tensor, Tensor]:
     """(mask [B, n] of the blocks whose columns are all there, choices [B, C] that agree with what is there of the others and miss nothing).
 
-    Where no choice agrees with all that is there, every choice that misses nothing is left.
+    Where no choice agrees with all that is there, those are left that fill each missing cell; where there are none, all.
     """
     mask, open = torch.ones(len(raw), len(parts)), torch.ones(len(raw), channels, dtype=torch.bool)
     for block, (part, where) in enumerate(zip(parts, wheres, strict=True)):
@@ -70,13 +70,14 @@ def unfilled(raw: np.ndarray, parts: Sequence[Part], wheres: Sequence[slice], ch
         settled = ~cells.isnan().any(1)
         mask[:, block] = settled.float()
         if isinstance(part, Levels):
-            values = torch.from_numpy(part.values)  # [L, k]
-            whole = ~values.isnan().any(1)
-            agrees = ((cells[~settled].unsqueeze(1) == values) | cells[~settled].isnan().unsqueeze(1)).all(2) & whole
-            agrees[~agrees.any(1)] = whole
+            values, some = torch.from_numpy(part.values), cells[~settled].unsqueeze(1)  # [L, k], [b, 1, k]
+            fills = ~(some.isnan() & values.isnan()).any(2)
+            agrees = ((some == values) | some.isnan()).all(2) & fills
+            agrees = torch.where(agrees.any(1, keepdim=True), agrees, fills)
         else:
             agrees = torch.ones(int((~settled).sum()), part.size, dtype=torch.bool)
             if part.missing:
                 agrees[:, -1] = False
+        agrees[~agrees.any(1)] = True
         open[(~settled).nonzero().squeeze(1), where] = agrees
     return mask, open
