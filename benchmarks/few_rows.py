@@ -33,6 +33,7 @@ def main() -> None:
 
     import gansmith
     from gansmith.config import parse_assignments
+    from gansmith.domains.table import rows_of
     from gansmith.engine import checkpoint
     from gansmith.metrics import tables
 
@@ -60,7 +61,7 @@ def main() -> None:
         learned = np.array([i for i, c in enumerate(codec.schema.columns) if c.learned])
         numeric = np.array([codec.schema.columns[i].numeric for i in learned])
         target = int(np.flatnonzero(learned == codec.schema.place(about["target"]))[0])
-        real, fresh = (codec.read(str(p))[:, learned] for p in (path, test))
+        real, fresh = (rows_of(str(p), codec.schema)[:, learned] for p in (path, test))
         made = run.sample(5 * len(real), seed=draw).raw[:, learned]
         smote = tables.smote(real, numeric, np.random.default_rng(draw), len(real))
         arms = {

@@ -119,11 +119,12 @@ def broken(run: Any, raw: np.ndarray, name: str) -> float | None:
     """Share of rows whose education is not that of their education-num in the real rows."""
     if name != "adult":
         return None
+    from gansmith.domains.table import rows_of
     from gansmith.metrics import tables
 
     schema = run.generator.codec.schema
     a, b = schema.place("education"), schema.place("education-num")
-    rule = tables.Dependency.of(run.generator.codec.read(run.recipe.data.source), a, b)
+    rule = tables.Dependency.of(rows_of(run.recipe.data.source, schema), a, b)
     return float(tables.broken(raw, [rule])[0])
 
 
@@ -132,6 +133,7 @@ def main() -> None:
 
     import gansmith
     from gansmith.config import parse_assignments
+    from gansmith.domains.table import rows_of
     from gansmith.engine import checkpoint
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -176,7 +178,7 @@ def main() -> None:
             codec, recipe = run.generator.codec, run.recipe
             learned = np.array([i for i, c in enumerate(codec.schema.columns) if c.learned])
             numeric = np.array([codec.schema.columns[i].numeric for i in learned])
-            real, fresh = codec.read(str(train)), codec.read(str(test))
+            real, fresh = (rows_of(str(p), codec.schema) for p in (train, test))
             drawn = run.sample(len(real), seed=123).raw
             target = int(np.flatnonzero(learned == codec.schema.place(about["target"]))[0])
             sets = Sets(real[:, learned], fresh[:, learned], numeric, target)
@@ -198,12 +200,14 @@ def main() -> None:
 
 def peer(words: Any, name: str, seed: int, train: Path, about: dict[str, Any], codec: Any) -> tuple[np.ndarray, dict[str, Any]]:
     """Rows of CTGAN, trained on the same file in its own interpreter, and what it told of itself."""
+    from gansmith.domains.table import rows_of
+
     out = words.work / f"{name}-s{seed}-ctgan{words.epochs}.csv"
     discrete = [c["name"] for c in about["columns"] if c["kind"] not in NUMERIC]
     command = [words.ctgan, HERE / "peer_ctgan.py", train, out, words.epochs, seed, *discrete]
     alone = {**os.environ, "OMP_NUM_THREADS": "1"}
     told = subprocess.run([str(word) for word in command], check=True, capture_output=True, text=True, env=alone).stdout
-    return codec.read(str(out)), json.loads(told.splitlines()[-1])
+    return rows_of(str(out), codec.schema), json.loads(told.splitlines()[-1])
 
 
 SHOWN = ("table", "model", "seed", "length", "processor_seconds", "shapes", "trends", "strong_trends", "c2st", "tstr", "nearer")

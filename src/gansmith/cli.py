@@ -7,6 +7,7 @@ import shlex
 import sys
 import time
 from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -326,7 +327,8 @@ def evaluate(
         str | None, typer.Option(metavar="DATA", help="What it was trained on, where no run tells: copies are looked for in it.")
     ] = None,
     extractor: Annotated[
-        str | None, typer.Option(help="What the metrics see: classifier, pixels, columns, inception or dinov2. The best there is unless given.")
+        str | None,
+        typer.Option(help="What the metrics see: classifier, pixels, columns, inception or dinov2. The best there is unless given."),
     ] = None,
     weights: Annotated[Path | None, typer.Option(help="Of the extractor, as a file.")] = None,
     count: Annotated[int | None, typer.Option("-n", "--count", help="Samples on each side at most.")] = None,
@@ -708,13 +710,19 @@ def _show_columns(columns: dict[str, dict[str, Any]]) -> None:
         if "levels" in told:
             values = ", ".join(f"{level} {_count(n)}" for level, n in list(told["levels"].items())[:LEVELS])
         elif "range" in told and told["kind"] != "constant":
-            often = "".join(f"; {value:,.7g} in {share:.0%}" for value, share in told.get("spikes", [])[:1])
-            values = f"{told['range'][0]:,.7g} to {told['range'][1]:,.7g}{often}"
+            say = _moment if told["kind"] == "date" else "{:,.7g}".format
+            often = "".join(f"; {say(value)} in {share:.0%}" for value, share in told.get("spikes", [])[:1])
+            values = f"{say(told['range'][0])} to {say(told['range'][1])}{often}"
         else:
             values = ""
         missing = f"{told['missing']:.1%}" if told.get("missing") else ""
         table.add_row(escape(name), told["kind"], f"{told.get('distinct', 0):,}", missing, escape(values))
     out.print(table)
+
+
+def _moment(seconds: float) -> str:
+    """Seconds since 1970 as a day, and the time where there is one."""
+    return str(datetime.fromtimestamp(0, UTC) + timedelta(seconds=seconds))[:19].removesuffix(" 00:00:00")
 
 
 def _fact(name: str, value: Any) -> str:

@@ -60,9 +60,6 @@ class ChoiceCodec(Codec, Protocol):
     def cells(self, raw: np.ndarray, start: int = 0) -> Any:
         """The same as a pandas frame of texts, each cell as it would be written in the file."""
 
-    def read(self, source: str) -> np.ndarray:
-        """Native rows [B, M] of a file with these columns, NaN where a cell is missing. DataError where they are others."""
-
     def labelled(self, label: str) -> Any:
         """The condition that a row is of this class. ConfigError where there is no such class."""
 

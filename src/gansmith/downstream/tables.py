@@ -17,7 +17,7 @@ from torch import Tensor
 
 from gansmith.downstream.models import Labelled, TrainingSet
 from gansmith.layout import Block, Layout
-from gansmith.metrics.boosted import _odds
+from gansmith.metrics.boosted import odds_of
 from gansmith.metrics.tables import smote
 from gansmith.randomness import seed_of
 
@@ -116,7 +116,7 @@ class Trees:
     def __call__(self, train: TrainingSet, test: np.ndarray, seed: int) -> np.ndarray:
         x, y = train.whole(seed)
         test_x = train.encode(torch.from_numpy(np.array(test)))
-        return np.unique(y)[_odds(x.numpy(), y.numpy(), test_x.numpy(), self.columns.numeric, seed).argmax(1)]
+        return np.unique(y)[odds_of(x.numpy(), y.numpy(), test_x.numpy(), self.columns.numeric, seed).argmax(1)]
 
 
 class Smote:

@@ -14,7 +14,7 @@ import torch
 from gansmith.errors import ConfigError, DataError
 from gansmith.metrics.spread import jackknife
 from gansmith.metrics.tables import check_tables
-from gansmith.metrics.twosample import LEAST, TWICE, _auc, _share
+from gansmith.metrics.twosample import LEAST, TWICE, auc_of, share_of
 from gansmith.randomness import seed_of, stream
 from gansmith.records import Estimate
 
@@ -38,10 +38,10 @@ def two_sample_auc(real: np.ndarray, fake: np.ndarray, numeric: np.ndarray, seed
     fold = np.tile(np.arange(count), 2) % folds
     parts = []
     for out in range(folds):
-        odds = _odds(x[fold != out], is_fake[fold != out], x[fold == out], numeric, seed)[:, 1]
-        parts.append(_auc(torch.from_numpy(odds[is_fake[fold == out]]), torch.from_numpy(odds[~is_fake[fold == out]])))
+        odds = odds_of(x[fold != out], is_fake[fold != out], x[fold == out], numeric, seed)[:, 1]
+        parts.append(auc_of(torch.from_numpy(odds[is_fake[fold == out]]), torch.from_numpy(odds[~is_fake[fold == out]])))
     auc, variance = (sum(column) for column in zip(*parts, strict=True))
-    return _share(auc / folds, (TWICE * variance) ** 0.5 / folds)
+    return share_of(auc / folds, (TWICE * variance) ** 0.5 / folds)
 
 
 @dataclass(frozen=True)
@@ -83,18 +83,18 @@ def predicted(train: np.ndarray, test: np.ndarray, numeric: np.ndarray, target: 
         return _regressed(x, y, test_x, test_y, numeric[known], seed)
     classes = np.unique(np.concatenate((y, test_y)))
     odds = np.full((len(test), len(classes)), 0.0)
-    odds[:, np.isin(classes, y)] = _odds(x, y, test_x, numeric[known], seed)
+    odds[:, np.isin(classes, y)] = odds_of(x, y, test_x, numeric[known], seed)
     parts = [
-        _auc(torch.from_numpy(odds[test_y == name, k]), torch.from_numpy(odds[test_y != name, k]))
+        auc_of(torch.from_numpy(odds[test_y == name, k]), torch.from_numpy(odds[test_y != name, k]))
         for k, name in enumerate(classes)
         if min((test_y == name).sum(), (test_y != name).sum()) >= 2
     ]
     if not parts:
         raise DataError(f"no class of the target, column {target}, has 2 test rows, which an AUC needs. Give more test rows.")
-    return Classified(_share(sum(a for a, _ in parts) / len(parts), sum(v**0.5 for _, v in parts) / len(parts)))
+    return Classified(share_of(sum(a for a, _ in parts) / len(parts), sum(v**0.5 for _, v in parts) / len(parts)))
 
 
-def _odds(x: np.ndarray, y: np.ndarray, test: np.ndarray, numeric: np.ndarray, seed: int) -> np.ndarray:
+def odds_of(x: np.ndarray, y: np.ndarray, test: np.ndarray, numeric: np.ndarray, seed: int) -> np.ndarray:
     """Probabilities of the classes of y, sorted, for the rows of test.  [T, K]"""
     if len(np.unique(y)) == 1:
         return np.ones((len(test), 1))

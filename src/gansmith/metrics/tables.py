@@ -77,7 +77,7 @@ class Quality:
 
     @property
     def trend_of_all(self) -> float:
-        """Mean over all pairs, as papers print it: pairs that have nothing to do with one another raise it. NaN for a single column."""
+        """Mean over all pairs, as papers print it. NaN for a single column."""
         return float(np.nanmean(self.trends)) if len(self.shapes) > 1 else float("nan")
 
     @property

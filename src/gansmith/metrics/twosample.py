@@ -53,11 +53,11 @@ def two_sample(real: Tensor, fake: Tensor, seed: int, folds: int = 5) -> TwoSamp
     order = torch.cat([torch.nonzero(fold == out)[:, 0] for out in range(folds)])
     score = torch.empty_like(scores).index_copy_(0, order, scores)
     right = ((score > 0) == is_fake).double()
-    parts = [_auc(score[is_fake & (fold == out)], score[~is_fake & (fold == out)]) for out in range(folds)]
+    parts = [auc_of(score[is_fake & (fold == out)], score[~is_fake & (fold == out)]) for out in range(folds)]
     auc, variance = (sum(column) for column in zip(*parts, strict=True))
     return TwoSample(
-        _share(float(right.mean()), (TWICE * float(right.var()) / len(right)) ** 0.5),
-        _share(auc / folds, (TWICE * variance) ** 0.5 / folds),
+        share_of(float(right.mean()), (TWICE * float(right.var()) / len(right)) ** 0.5),
+        share_of(auc / folds, (TWICE * variance) ** 0.5 / folds),
     )
 
 
@@ -87,7 +87,7 @@ def _scores(columns: Tensor, neighbours: Tensor, is_fake: Tensor, out: Tensor) -
     return torch.from_numpy(judge.decision_function(x[out].numpy())).double()
 
 
-def _auc(fake: Tensor, real: Tensor) -> tuple[float, float]:
+def auc_of(fake: Tensor, real: Tensor) -> tuple[float, float]:
     """Share of pairs in which the fake score is the higher, ties half, and its variance (DeLong 1988)."""
     by_fake, by_real = _below(fake, real), 1 - _below(real, fake)
     return float(by_fake.mean()), float(by_fake.var() / len(fake) + by_real.var() / len(real))
@@ -99,6 +99,6 @@ def _below(x: Tensor, others: Tensor) -> Tensor:
     return (torch.searchsorted(others, x) + torch.searchsorted(others, x, right=True)) / (2 * len(others))
 
 
-def _share(value: float, error: float) -> Estimate:
+def share_of(value: float, error: float) -> Estimate:
     found = normal(value, error)
     return Estimate(value, max(0.0, found.low), min(1.0, found.high))

@@ -14,7 +14,7 @@ from gansmith.conditions import Column
 from gansmith.config import Recipe
 from gansmith.engine.distribute import World
 from gansmith.records import Finding
-from gansmith.verbs.opened import Opened
+from gansmith.verbs.opened import MEMORY, Opened
 from gansmith.verbs.parts import Parts, parameter_counts
 from gansmith.verbs.train import automatic_device
 
@@ -47,19 +47,20 @@ class Description:
 
 
 def describe(
-    data: str | Path = "digits",
+    data: Any = "digits",
     *,
     settings: Mapping[str, Any] | None = None,
     forecast: bool = True,
     opening: Callable[[int, int], None] = lambda done, all: None,
 ) -> Description:
-    """Look at data before training on them; `settings` as for `train`. DataError where they cannot be opened.
+    """Look at data before training on them; `data` and `settings` as for `train`. DataError where they cannot be opened.
 
     `forecast` also measures a few real steps, to tell how long a run would take and what memory it would need.
     """
-    recipe = config.merge(Recipe(), {**(settings or {}), "data.source": str(data)})
+    brought = None if isinstance(data, str | Path) else data
+    recipe = config.merge(Recipe(), {**(settings or {}), "data.source": str(data) if brought is None else MEMORY})
     device = automatic_device(recipe)
-    opened = Opened.of(recipe, None, device, opening)
+    opened = Opened.of(recipe, brought, device, opening)
     return Description(
         source=recipe.data.source,
         domain=opened.domain.name,

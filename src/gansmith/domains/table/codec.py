@@ -18,9 +18,8 @@ from gansmith.data.store import Collection
 from gansmith.domains.table import answers, fitting, output, pictures
 from gansmith.domains.table.asked import Asked
 from gansmith.domains.table.columns import Bins, Part, part_from_dict, shares
-from gansmith.domains.table.inference import convert, written
+from gansmith.domains.table.inference import written
 from gansmith.domains.table.lookup import Tables
-from gansmith.domains.table.reading import read
 from gansmith.domains.table.schema import Schema
 from gansmith.domains.table.where import Where, both, parse
 from gansmith.layout import Block, Layout
@@ -112,10 +111,6 @@ class TableCodec:
     def cells(self, raw: np.ndarray, start: int = 0) -> DataFrame:
         """The same as texts, each cell as it would be written in the file."""
         return written(raw, self.schema, start)
-
-    def read(self, source: str) -> np.ndarray:
-        """Rows raw [N, M] of a file that has these columns; a level that the schema lacks is missing. DataError as `open`."""
-        return convert(read(source), self.schema)
 
     def where(self, text: str) -> Where:
         """A condition as users write it, "age>60" (see `where.parse`)."""
