@@ -105,7 +105,7 @@ def test_trees_are_given_native_columns(monkeypatch: pytest.MonkeyPatch) -> None
         seen.append(given)
         return np.array([[0.2, 0.8], [0.9, 0.1]])
 
-    monkeypatch.setattr(tables, "_odds", odds)
+    monkeypatch.setattr(tables, "odds_of", odds)
     train = train_set(np.array([0, 2, 2, 0]))
     assert Trees(COLUMNS)(train, table(np.array([1, 1])), 7).tolist() == [2, 0], "classes, of which one is not there"
     x, y, test, numeric, seed = seen[0]

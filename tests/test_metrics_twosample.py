@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from gansmith.errors import ConfigError, DataError
-from gansmith.metrics.twosample import _auc, two_sample
+from gansmith.metrics.twosample import auc_of, two_sample
 from gansmith.randomness import stream
 
 
@@ -67,7 +67,7 @@ def test_constant_columns_and_all_alike() -> None:
 def test_the_auc_is_the_share_of_pairs() -> None:
     fake, real = torch.tensor([1.0, 2.0, 2.0, 5.0]), torch.tensor([0.0, 2.0, 3.0])
     pairs = (fake.unsqueeze(1) > real).double() + (fake.unsqueeze(1) == real).double() / 2
-    value, variance = _auc(fake, real)
+    value, variance = auc_of(fake, real)
     assert value == pytest.approx(float(pairs.mean()))
     assert variance == pytest.approx(float(pairs.mean(1).var() / 4 + pairs.mean(0).var() / 3))
 

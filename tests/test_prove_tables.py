@@ -241,7 +241,7 @@ def test_trees_are_the_default_and_see_no_target(table: Run, monkeypatch: pytest
         seen.append((x, test, numeric))
         return np.ones((len(test), 3))
 
-    monkeypatch.setattr(tables, "_odds", odds)
+    monkeypatch.setattr(tables, "odds_of", odds)
     proof = prove(table, generator=Perfect(), seeds=3)
     said = proof.conditions
     assert said["model"].startswith("gradient-boosted trees")
