@@ -430,3 +430,15 @@ def test_comparisons_that_the_data_break_are_told() -> None:
     codec, _ = fitted({n: (number(n, rows[:, i]), rows[:, i]) for i, n in enumerate("ab")}, Constraint("less", ("a", "b")))
     (finding,) = (f for f in codec.findings if f.code == "T124")
     assert finding.evidence["rows"] == {"a < b": int((rows[:, 0] >= rows[:, 1]).sum())}
+
+
+@pytest.mark.parametrize("others", [True, False])
+def test_a_handful_of_values_is_not_kept_as_a_bin(others: bool) -> None:
+    raw = np.full((100, 1 + others), math.nan)
+    raw[:3, 0] = (11.5, 12.25, 17.0)
+    if others:
+        raw[:, 1] = np.arange(100) % 2
+    columns = (Column("a", "number", lowest=11.5, highest=17), Column("b", "number", step=1, lowest=0, highest=1))
+    codec = TableCodec.fit(raw, Schema(columns[: 1 + others]))
+    assert codec.parts[0].size == 1
+    assert np.isnan(codec.decode(codec.encode(torch.from_numpy(raw)))[:, 0]).all()

@@ -152,8 +152,44 @@ def column_kind(words: list[str], name: str) -> str:
 def test_made_ids_are_of_the_same_kind_and_differ() -> None:
     assert write_ids(0, 3, "+1", 100) == ["101", "102", "103"]
     assert write_ids(5, 2, "user_+1", 60) == ["user_66", "user_67"]
-    assert write_ids(10, 2, "C-##@", 0) == ["C-00K", "C-00L"]
+    assert write_ids(9, 2, "C-##@", 0) == ["C-00K", "C-00L"]
     assert len(set(write_ids(0, 300, "a~~-&", 0))) == 300
+    assert write_ids(0, 3, "C-##", 97) == ["C-98", "C-99", "C-100"]
+
+
+@pytest.mark.parametrize(
+    "real",
+    [
+        [f"C-{i:05}" for i in range(600)],
+        [f"{i:05}" for i in range(600)],
+        [f"K{i:02}" for i in RNG.permutation(100)[:60]],
+        [f"{chr(65 + i % 26)}{chr(97 + i // 26)}x{i % 10}{i // 10}" for i in range(60)],
+        ["550e8400-e29b-41d4-a716-" + f"{int(i):012x}" for i in RNG.integers(0, 2**47, 60)],
+        [f"{int(a):016x}{int(b):016x}" for a, b in RNG.integers(2**62, 2**63 - 1, (60, 2))],
+    ],
+)
+def test_made_ids_are_neither_real_ones_nor_twice_there(real: list[str]) -> None:
+    found = column(real)
+    assert found.kind == "id"
+    made = [*write_ids(0, 3000, found.form, found.highest), *write_ids(3000, 500, found.form, found.highest)]
+    assert len({*made, *real}) == len(made) + len(real)
+
+
+@pytest.mark.parametrize(
+    ("form", "words", "wanted"),
+    [
+        ("%Y-%m-%d", ["2020-04-29 00:00:00", "2020-04-29"], 1588118400.0),
+        ("%d.%m.%Y", ["2020-04-29 00:00:00", "29.04.2020"], 1588118400.0),
+        ("%-m/%-d/%Y %H:%M", ["2020-04-29 10:05:00", "4/29/2020 10:05"], 1588154700.0),
+        ("%Y-%m-%dT%H:%M:%S+02:00", ["2020-04-29 10:05:00+00:00", "2020-04-29T12:05:00+02:00"], 1588154700.0),
+        ("%H:%M", ["10:05:00", "10:05"], 36300.0),
+    ],
+)
+def test_dates_of_a_frame_are_read_whatever_the_form(form: str, words: list[str], wanted: float) -> None:
+    found = Column("x", "date", form=form)
+    assert inference.read_words([*words, "", "29/04/2020", "04/29/2020"], found).tolist() == pytest.approx(
+        [wanted] * 2 + [math.nan] * 3, nan_ok=True
+    )
 
 
 def test_many_levels_take_little_memory(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -518,3 +554,12 @@ def test_imbalance_skew_and_missing_values_are_told() -> None:
     )
     assert found["imbalance"] == pytest.approx(39.0)
     assert {"T113", "T114", "T116", "T117"} == {f.code for f in facts.findings(found)}
+
+
+def test_a_class_that_is_never_made_is_told() -> None:
+    found = described(table(y=["yes"] * 597 + ["rare"] * 3, x=["1", "2"] * 300), "y")
+    (told,) = [f for f in facts.findings(found) if f.code == "T116"]
+    assert told.severity == "warning"
+    assert "never made, and cannot be asked for: 'rare'." in told.message
+    enough = described(table(y=["yes"] * 595 + ["rare"] * 5, x=["1", "2"] * 300), "y")
+    assert "never" not in "".join(f.message for f in facts.findings(enough))

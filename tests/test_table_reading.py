@@ -122,10 +122,13 @@ def test_names_that_look_like_values_are_told(tmp_path: Path) -> None:
         ("", "is empty"),
         ("\n \n", "is empty"),
         ("a,b\n", "no rows"),
-        ("a,b\n1,2\n3\n", "line 3 of .* has 1 cells, and the line of column names has 2"),
+        ("a,b\n1,2\n3\n", "line 3 of .* has 1 cell, and the line of column names has 2"),
         ('a,b\n1,"x\ny"\n3,4,5\n', "line 4 of .* has 3 cells"),
         ("a,b\n1,2,\n3,4,\n", "line 2 of .* has 3 cells"),
         ("a^b^c\n1^2^3\n4^5^6\n", "read as one column, 'a\\^b\\^c', in which '\\^'"),
+        ("a#b\n1#2\n3#4\n", "read as one column"),
+        ('a,b\n1,2\n3,"4\n5,6\n7,8\n', "ends within a quote that is opened in the row of line 3"),
+        ('a,b\n"1,2\n3,4', "row of line 2"),
         ("a b c\n1 2 3\n4 5 6\n", "read as one column"),
         (b"a,b\n1,\x00\n", "zero bytes"),
         (b"a,b\n1,\x81\xff\n2,3\n", "neither UTF-8 nor Windows-1252"),
@@ -136,6 +139,10 @@ def test_names_that_look_like_values_are_told(tmp_path: Path) -> None:
 def test_bad_text_is_refused(text: str | bytes, said: str, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=said):
         cells(read(put(tmp_path, text)))
+
+
+def test_a_mark_in_one_column_is_no_delimiter(tmp_path: Path) -> None:
+    assert read(put(tmp_path, "item #\n#1\n#2\n")).names == ("item #",)
 
 
 def test_a_wrong_delimiter_is_told(tmp_path: Path) -> None:

@@ -127,7 +127,7 @@ BAD: dict[str, tuple[str, list[str], str]] = {
     "no such target": ("a,b\n1,2\n2,1\n", ["--target", "c"], "there is no column 'c'"),
     "a constant target": ("a,b\n1,2\n2,2\n", ["--target", "b"], "has one value in every row"),
     "an id as target": ("id,b\n" + "".join(f"{i},{i % 3}\n" for i in range(60)), ["--target", "id"], "is an id, different in every row"),
-    "a ragged row": ("a,b\n1,2\n3\n4,5\n", [], "line 3 of .* has 1 cells"),
+    "a ragged row": ("a,b\n1,2\n3\n4,5\n", [], "line 3 of .* has 1 cell,"),
     "a strange delimiter": ("a:b:c\n" + "1:2:3\n" * 20, [], "was read as one column"),
     "no text": ("a,b\n\0\0,2\n", [], "it holds zero bytes"),
     "no such schema": ("a,b\n1,2\n2,1\n", ["--schema", "no.json"], "the schema no.json cannot be read"),

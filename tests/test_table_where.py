@@ -297,22 +297,45 @@ def test_what_was_told_is_not_moved() -> None:
         (*columns, Column("d", "category", ("x", "y", "z"))), None, (Constraint("less", ("a", "b")), Constraint("less", ("b", "c")))
     )
     codec = TableCodec.fit(raw, schema)
-    middle = torch.tensor([[math.nan, 20.0, math.nan, math.nan]]).repeat(200, 1)
+    middle = torch.tensor([[math.nan, 20.0, math.nan, math.nan]], dtype=torch.float64).repeat(200, 1)
     told = torch.tensor([[0.0, 1.0, 0.0, 0.0]]).repeat(200, 1)
-    start = codec.encode(middle.double())
+    start = codec.encode(middle)
     owner = given.owners(codec.layout)
     x, mask = start * told[:, owner], told.clone()
     source = torch.Generator().manual_seed(0)
     for block in (0, 2, 3):
         where = given.choices(codec.layout)[block][0]
-        still = codec.open(x, mask, codec.allowed(), told=told)
+        still = codec.open(x, mask, codec.allowed(), told=middle)
         choice = torch.multinomial(still[:, where].float(), 1, generator=source)
         x[:, where] = torch.zeros_like(x[:, where]).scatter_(1, choice, 1.0)
         mask[:, block] = 1
-    made = codec.decode(codec.confine(x, told=told))
+    made = codec.decode(codec.confine(x, told=middle))
     np.testing.assert_allclose(made[:, 1], codec.decode(start)[:, 1])
     assert (made[:, 0] < made[:, 1]).all()
     assert (made[:, 1] < made[:, 2]).all()
+
+
+@pytest.mark.parametrize("values", [12, 400])
+@pytest.mark.parametrize("gaps", [0.0, 0.1])
+def test_a_told_value_that_is_not_kept_counts_as_it_is(values: int, gaps: float) -> None:
+    source = np.random.default_rng(values)
+    raw = np.sort(source.integers(0, values, (3000, 2)), 1).astype(float)
+    raw[source.random(raw.shape) < gaps] = math.nan
+    raw[-1] = (values + 10, values + 12)  # stands once; the nearest value that is kept is lower
+    raw[:300, 1] = values + 20
+    columns = tuple(Column(n, "number", step=1, lowest=0, highest=values + 20) for n in "ab")
+    codec = TableCodec.fit(raw, Schema(columns, None, (Constraint("less or equal", ("a", "b")),)))
+    told = torch.tensor([[values + 10.0, math.nan], [math.nan, values + 10.0]], dtype=torch.float64)[torch.arange(300) % 2]
+    mask = (~told.isnan()).float()
+    x = codec.encode(told) * mask[:, given.owners(codec.layout)]
+    for block in (0, 1):
+        where, free = given.choices(codec.layout)[block][0], mask[:, block] == 0
+        still = codec.open(x, mask, codec.allowed(), told=told)
+        choice = torch.multinomial(still[:, where].float(), 1, generator=torch.Generator().manual_seed(block))
+        drawn = torch.zeros_like(x[:, where]).scatter_(1, choice, 1.0)
+        x[:, where] = torch.where(free.unsqueeze(1), drawn, x[:, where])
+    made = np.where(told.isnan(), codec.decode(codec.confine(x, told=told)), told)
+    assert not (made[:, 0] > made[:, 1]).any()
 
 
 def test_what_is_told_against_the_comparisons_gets_what_is_allowed() -> None:
@@ -320,9 +343,9 @@ def test_what_is_told_against_the_comparisons_gets_what_is_allowed() -> None:
     columns = [Column(n, "number", step=1, lowest=float(v.min()), highest=float(v.max())) for n, v in zip("abc", raw.T, strict=False)]
     schema = Schema((*columns, Column("d", "category", ("x", "y", "z"))), None, (Constraint("less", ("a", "b")),))
     codec = TableCodec.fit(raw, schema)
-    x = codec.encode(torch.tensor([[raw[:, 0].max(), raw[:, 1].min(), 0.0, 0.0]]))
-    told = torch.tensor([[1.0, 1.0, 0.0, 0.0]])
-    assert torch.equal(codec.open(x, told, codec.allowed(), told=told)[0], codec.allowed())
+    told = torch.tensor([[raw[:, 0].max(), raw[:, 1].min(), math.nan, math.nan]], dtype=torch.float64)
+    x, mask = codec.encode(told), torch.tensor([[1.0, 1.0, 0.0, 0.0]])
+    assert torch.equal(codec.open(x, mask, codec.allowed(), told=told)[0], codec.allowed())
     assert torch.equal(codec.confine(x, told=told), x)
 
 

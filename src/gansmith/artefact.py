@@ -252,16 +252,21 @@ class Generator:
         raw = codec.decode(codec.confine(x, wanted))
         return Samples(raw, codec.labels(raw, self.classes), self.classes, latents, codec)
 
-    def _choose(self, latents: Tensor, told: Tensor, allowed: Tensor, wheres: Sequence[Any], start: int) -> Tensor:
-        """Rows x [N, C] of latents [N, Z] and what is told of them [N, K], choice by choice among those allowed [N, C]."""
-        codec, count = cast(ChoiceCodec, self.codec), len(given.choices(self.card.layout))
+    def _choose(
+        self, latents: Tensor, told: Tensor, allowed: Tensor, wheres: Sequence[Any], start: int, rows: Tensor | None = None
+    ) -> Tensor:
+        """Rows x [N, C] of latents [N, Z] and what is told of them [N, K], choice by choice among those allowed [N, C].
 
-        def call(z: Tensor, c: Tensor, still: Tensor) -> Tensor:
-            _, fixed, _ = given.split(c, count)
-            found: Tensor = self.network.draw(z, c, lambda x, mask: codec.open(x, mask, still, wheres, fixed))  # type: ignore[operator]
+        `rows` [N, M]: what is told as it stands in the table, NaN where nothing is.
+        """
+        codec = cast(ChoiceCodec, self.codec)
+
+        def call(z: Tensor, c: Tensor, still: Tensor, known: Tensor | None = None) -> Tensor:
+            found: Tensor = self.network.draw(z, c, lambda x, mask: codec.open(x, mask, still, wheres, known))  # type: ignore[operator]
             return found
 
-        return torch.cat(list(self._passes(call, (latents, told, allowed), start % BLOCK))).cpu()
+        tensors = (latents, told, allowed) if rows is None else (latents, told, allowed, rows)
+        return torch.cat(list(self._passes(call, tensors, start % BLOCK))).cpu()
 
     def fill(self, raw: np.ndarray, *, seed: int = 0, start: int = 0) -> np.ndarray:
         """Rows of a table [N, M] with every missing value drawn, given what is there; nothing else is changed.
@@ -274,10 +279,11 @@ class Generator:
         codec, size = cast(ChoiceCodec, self.codec), self.card.network.latent
         assert size
         mask, allowed = codec.unfilled(raw)
-        x, owner = codec.encode(torch.from_numpy(raw)), given.owners(self.card.layout)
+        rows = torch.from_numpy(raw)
+        x, owner = codec.encode(rows), given.owners(self.card.layout)
         told = given.condition(x, mask, torch.zeros_like(mask), owner)
         latents = latent.draw(seed, "fill", start, len(raw), size)
-        made = codec.decode(codec.confine(self._choose(latents, told, allowed, (), start), (), mask))
+        made = codec.decode(codec.confine(self._choose(latents, told, allowed, (), start, rows), (), rows))
         return np.where(np.isnan(raw), made, raw)
 
     def decode(

@@ -73,8 +73,10 @@ class ChoiceCodec(Codec, Protocol):
         """Choices [C], true where a row with it can meet all conditions. ConfigError where a choice has none left."""
 
     def open(self, x: Tensor, mask: Tensor, allowed: Tensor, wheres: Sequence[Any] = (), told: Tensor | None = None) -> Tensor:
-        """Choices [B, C] that rows x [B, C] can still take, of those allowed [B, C], given what they hold already (mask [B, n]), of which
-        what was `told` [B, n] may not be moved."""
+        """Choices [B, C] that rows x [B, C] can still take, of those allowed [B, C], given what they hold already (mask [B, n]).
+
+        told: the native rows [B, M] of what was told and may not be moved, NaN where nothing was.
+        """
 
     def confine(self, x: Tensor, wheres: Sequence[Any] = (), told: Tensor | None = None) -> Tensor:
         """Rows x [B, C] of allowed choices with their places within these moved so that what is decoded meets all conditions."""

@@ -91,9 +91,10 @@ class Ranges:
 
 @dataclass(frozen=True)
 class Compared:
-    """A column that is compared with others: the block that chooses for it, and of each choice [L] the lowest and highest value (NaN
-    where it is missing) and the bin, -1 for none; the channel of the position, -1 for none."""
+    """A column that is compared with others: its place in the schema, the block that chooses for it, and of each choice [L] the lowest
+    and highest value (NaN where it is missing) and the bin, -1 for none; the channel of the position, -1 for none."""
 
+    place: int
     block: int
     where: slice
     low: Tensor
@@ -140,7 +141,7 @@ class Asked:
         return asked._narrowed(wheres)
 
     def to(self, device: torch.device) -> Asked:
-        compared = (Compared(c.block, c.where, c.low.to(device), c.high.to(device), c.bin.to(device), c.within) for c in self.compared)
+        compared = (replace(c, low=c.low.to(device), high=c.high.to(device), bin=c.bin.to(device)) for c in self.compared)
         return Asked(self.allowed.to(device), self.ranges.to(device), tuple(compared), self.comparisons)
 
     def open(self, x: Tensor, mask: Tensor, allowed: Tensor, told: Tensor | None = None) -> Tensor:
@@ -153,7 +154,7 @@ class Asked:
         for block, where in {c.block: c.where for c in self.compared}.items():
             made = mask[:, block] > 0
             still[:, where] = torch.where(made.unsqueeze(1), _chosen(x[:, where]), still[:, where])
-        still, stuck = self._left(still, [self._fixed(column, x, told) for column in self.compared])
+        still, stuck = self._left(still, [_told(column, told) for column in self.compared])
         return torch.where(stuck.unsqueeze(1), allowed, still)
 
     def confine(self, x: Tensor, wheres: Mapping[int, Where], tables: Tables, told: Tensor | None = None) -> Tensor:
@@ -165,16 +166,16 @@ class Asked:
                 where = tables.where[block][0]
                 bins = x[:, where].argmax(1) - tables.skipped[row]
                 inside = (bins >= 0) & (bins < tables.numbers[row])
-                self._move(x, int(tables.within[row]), bins + tables.starts[row], _unless(inside, told, block), -infinite, infinite)
+                self._move(x, int(tables.within[row]), bins + tables.starts[row], _unless(inside, told, place), -infinite, infinite)
         if not self.comparisons:
             return x
         chosen = torch.zeros_like(x, dtype=torch.bool)
         for column in self.compared:
             chosen[:, column.where] = _chosen(x[:, column.where])
-        fixed = [self._fixed(column, x, told) for column in self.compared]
+        fixed = [_told(column, told) for column in self.compared]
         bounds = self._bounds(chosen, fixed)
         made: list[Tensor] = []
-        for i, (column, (_, _, high)) in enumerate(zip(self.compared, bounds, strict=True)):
+        for i, (column, known, (_, _, high)) in enumerate(zip(self.compared, fixed, bounds, strict=True)):
             low = -infinite
             for c in self.comparisons:
                 if c.high == i:  # NaN, where that is missing, bounds nothing
@@ -183,39 +184,32 @@ class Asked:
             bins = column.bin[choice]
             value = column.low[choice]
             if column.within >= 0:
-                self._move(x, column.within, bins, _unless(bins >= 0, told, column.block), low, high)
+                self._move(x, column.within, bins, _unless(bins >= 0, told, column.place), low, high)
                 value = torch.where(bins >= 0, self.ranges.quantiles.values(bins.clamp(min=0), x[:, column.within]), value)
-            made.append(value)
+            made.append(value if known is None else torch.where(known.isnan(), value, known))
         return x
 
     def _move(self, x: Tensor, channel: int, bins: Tensor, which: Tensor, low: Tensor, high: Tensor) -> None:
         rows = which.nonzero().squeeze(1)
         x[rows, channel] = self.ranges.moved(bins[rows], x[rows, channel], low[rows], high[rows])
 
-    def _fixed(self, column: Compared, x: Tensor, told: Tensor | None) -> Tensor | None:
-        """The value [B] of a column where it was told with its position, which may not be moved; NaN elsewhere."""
-        if told is None or column.within < 0:
-            return None
-        bins = column.bin[x[:, column.where].argmax(1)]
-        value = self.ranges.quantiles.values(bins.clamp(min=0), x[:, column.within])
-        return torch.where((told[:, column.block] > 0) & (bins >= 0), value, math.nan)
-
     def _bounds(self, still: Tensor, fixed: Sequence[Tensor | None]) -> list[tuple[Tensor, Tensor, Tensor]]:
         """What the comparisons leave of each column, by the choices `still` [B, C] there: the lowest it may be [B], the least value of each
         choice [B, L] that is not below that, and the highest it may be [B]."""
         none = torch.full((len(still),), math.inf, dtype=torch.float64, device=still.device)
         lowest, highest = [-none for _ in self.compared], [none for _ in self.compared]
-        may_miss = [(still[:, c.where] & c.low.isnan()).any(1) for c in self.compared]
+        there = [still[:, c.where] & ~_missing(c, told) for c, told in zip(self.compared, fixed, strict=True)]
+        may_miss = [(still[:, c.where] & _missing(c, told)).any(1) for c, told in zip(self.compared, fixed, strict=True)]
         least = []
         for i, column in enumerate(self.compared):  # each behind those below it
             least.append(self._least(column, fixed[i], lowest[i]))
-            first = least[i].masked_fill(~still[:, column.where] | column.low.isnan(), math.inf).amin(1)
+            first = least[i].masked_fill(~there[i], math.inf).amin(1)
             for c in self.comparisons:
                 if c.low == i:
                     bound = torch.nextafter(first, none) if c.strict else first
                     lowest[c.high] = torch.where(may_miss[i], lowest[c.high], torch.maximum(lowest[c.high], bound))
         for i, column in reversed(list(enumerate(self.compared))):
-            last = self._most(column, fixed[i], highest[i]).masked_fill(~still[:, column.where] | column.low.isnan(), -math.inf).amax(1)
+            last = self._most(column, fixed[i], highest[i]).masked_fill(~there[i], -math.inf).amax(1)
             for c in self.comparisons:
                 if c.high == i:
                     bound = torch.nextafter(last, -none) if c.strict else last
@@ -256,8 +250,8 @@ class Asked:
         several = len({c.block for c in self.compared}) < len(self.compared)
         while True:
             after = still.clone()
-            for column, (_, least, high) in zip(self.compared, self._bounds(still, fixed), strict=True):
-                after[:, column.where] &= ((least <= high.unsqueeze(1)) & least.isfinite()) | column.low.isnan()
+            for column, told, (_, least, high) in zip(self.compared, fixed, self._bounds(still, fixed), strict=True):
+                after[:, column.where] &= ((least <= high.unsqueeze(1)) & least.isfinite()) | _missing(column, told)
             settled = not several or torch.equal(after, still)  # a column alone in its block loses nothing that bounds another
             still = after
             if settled:
@@ -276,7 +270,7 @@ def _compared(place: int, parts: Sequence[Part], tables: Tables, ranges: Ranges)
         infinite = torch.tensor(math.inf, dtype=torch.float64)
         low[choices], high[choices] = ranges.lowest(of_bins, -infinite), ranges.highest(of_bins, infinite)
         bins[choices], within = of_bins, int(tables.within[row])
-    return Compared(block, tables.where[block][0], low, high, bins, within)
+    return Compared(place, block, tables.where[block][0], low, high, bins, within)
 
 
 def _chosen(x: Tensor) -> Tensor:
@@ -293,6 +287,16 @@ def _ends(column: Compared, fixed: Tensor | None, count: int) -> tuple[Tensor, T
     return torch.where(value.isnan(), low, value), torch.where(value.isnan(), high, value)
 
 
-def _unless(which: Tensor, told: Tensor | None, block: int) -> Tensor:
-    """Which rows [B], those left out in which a block was told."""
-    return which if told is None else which & (told[:, block] == 0)
+def _told(column: Compared, told: Tensor | None) -> Tensor | None:
+    """The values [B] that were told of a column, which may be others than its choice stands for; NaN elsewhere."""
+    return None if told is None else told[:, column.place]
+
+
+def _missing(column: Compared, fixed: Tensor | None) -> Tensor:
+    """With which choices a column is missing, [L] or [B, L]: with none where its value was told."""
+    return column.low.isnan() if fixed is None else column.low.isnan() & fixed.isnan().unsqueeze(1)
+
+
+def _unless(which: Tensor, told: Tensor | None, place: int) -> Tensor:
+    """Which rows [B], those left out in which a column was told."""
+    return which if told is None else which & told[:, place].isnan()

@@ -155,7 +155,7 @@ class TableCodec:
         mask     [B, n] above 0: the blocks whose choice is made (n as in gansmith.given)
         allowed  [C] or [B, C]: choices that are possible at all, as of `allowed` or fewer
         wheres   the conditions that the rows are to satisfy
-        told     [B, n] above 0: the blocks that were told, whose positions within bins may not be moved
+        told     rows as stored [B, M], NaN where nothing was told: these values count in comparisons, whatever is kept of them
 
         As long as each choice is made among these, none is ever left without: no row has to be drawn again. What is told may contradict
         the comparisons itself; such a row gets what is allowed.
@@ -166,7 +166,7 @@ class TableCodec:
         """x [B, C] with positions within bins moved so that each row, decoded, satisfies all conditions and comparisons.
 
         The choices of x must be such as `allowed` and `open` leave. Positions that are in order stay; the others become uniform over what
-        is allowed, by what they were. `told` as in `open`.
+        is allowed, by what they were. `told` as in `open`; positions of what was told stay.
         """
         return self._asked(wheres, x.device).confine(x, both(wheres), self.tables(x.device), told)
 

@@ -170,7 +170,7 @@ def bins_of(place: int, values: np.ndarray, counts: np.ndarray, missing: int, st
     ends, knots, taken, lost = [], [], [], 0
     for start, stop in _runs(gap):
         held = int(heavy[start:stop].sum())
-        if held < FEWEST and (frequent.any() or held < heavy.sum()):
+        if held < FEWEST and (frequent.any() or missing >= FEWEST):  # else nothing would be left
             lost += held
             continue
         left, right = _cells(rest[start:stop], step)

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from gansmith.domains.table.columns import FEWEST
 from gansmith.domains.table.schema import Column, Schema
 from gansmith.records import Finding
 
@@ -158,6 +159,10 @@ def _target_findings(found: Mapping[str, Any]) -> list[Finding]:
         message = f"{most!r} stands in {counts[most]:,} rows and {least!r} in {counts[least]:,}."
         severe = found["imbalance"] >= 20 or counts[least] < SMALLEST
         advice = "Samples of the rare class will vary less; add rows of it where you can."
+        if gone := [name for name, n in counts.items() if n < FEWEST]:
+            message += f" Classes of fewer than {FEWEST} rows are never made, and cannot be asked for: {', '.join(map(repr, gone[:8]))}"
+            message += ", …." if len(gone) > 8 else "."
+            advice = "Add rows of them where you can."
         notes.append(Finding("T116", "warning" if severe else "note", message, advice, {"ratio": found["imbalance"]}))
     return notes
 

@@ -21,7 +21,7 @@ from gansmith.domains.table.inference_convert import OTHER, convert, converted, 
 from gansmith.domains.table.inference_tally import Dates, Tally
 from gansmith.domains.table.reading import Table
 from gansmith.domains.table.reading_dates import STEPS, final_form
-from gansmith.domains.table.reading_numbers import STYLES, form_of, style_of
+from gansmith.domains.table.reading_numbers import STYLES, form_of, id_number, style_of
 from gansmith.domains.table.schema import Column, Kind, Schema
 from gansmith.errors import DataError
 from gansmith.records import Finding, Severity
@@ -206,7 +206,8 @@ def _unlearned(column: Column, tally: Tally, notes: Notes) -> Column:
     notes["T109"][column.name] = "counted on" if form.endswith("+1") else f"made as {form}"
     if style and form == "+1":
         return replace(column, form=form, lowest=tally.numbers[style].lowest, highest=tally.numbers[style].highest)
-    return replace(column, form=form, highest=float(tally.pattern.highest or tally.rows) if form.endswith("+1") else 0.0)
+    highest = float(tally.pattern.highest or tally.rows) if form.endswith("+1") else id_number(form, tally.pattern.last)
+    return replace(column, form=form, highest=highest)
 
 
 def _example(tally: Tally) -> str:
@@ -222,7 +223,11 @@ _SENTENCES: dict[str, tuple[Severity, str, str]] = {
     "T107": ("note", "times of several zones are brought to UTC", "Nothing need be done."),
     "T108": ("warning", "day and month cannot be told apart", "Give the form in the schema where the other is meant."),
     "T109": ("note", "ids are not learned but made anew", "Say kind number or category in the schema where the values mean something."),
-    "T110": ("note", "free text is not learned", "Say kind category in the schema where the values mean something."),
+    "T110": (
+        "warning",
+        "free text and words that nearly all differ are not learned",
+        "Say kind category in the schema where the values mean something.",
+    ),
     "T111": ("note", "columns with one value are not learned but written as they are", "Nothing need be done."),
     "T112": (
         "warning",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gansmith.domains.table.reading import Table
-from gansmith.domains.table.reading_dates import read_dates, write_dates
+from gansmith.domains.table.reading_dates import read_cells, write_dates
 from gansmith.domains.table.reading_numbers import read_numbers, style_of, write_ids, write_numbers
 from gansmith.domains.table.schema import Column, Schema
 from gansmith.errors import DataError, nearest
@@ -44,7 +44,7 @@ def read_words(words: Sequence[str], column: Column) -> np.ndarray:
         values = read_numbers(words, style_of(column.form)) + 0.0  # no negative zero: equal cells have equal bits
         return np.where(np.isfinite(values), values, math.nan)
     if column.kind == "date":
-        return read_dates(words, column.form)
+        return read_cells(words, column.form)
     if not column.learned:
         return np.zeros(len(words))
     places = {level: float(place) for place, level in enumerate(column.levels)}

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from gansmith.domains.table.reading import Cells
-from gansmith.domains.table.reading_dates import bare_fields, coarsest, forms_of, read_dates, zones_of
+from gansmith.domains.table.reading_dates import bare_fields, coarsest, forms_of, read_cells, read_dates, zones_of
 from gansmith.domains.table.reading_numbers import FINENESS, STYLES, fineness, read_numbers
 
 MARKERS = frozenset({"", "na", "n/a", "#n/a", "<na>", "nan", "nat", "null", "none", "?", "-"})  # in small letters, without blanks around
@@ -25,6 +25,7 @@ LONGEST_INTEGER = 15  # digits; a double cannot tell all longer ones apart
 _LEADING_ZERO = re.compile(r"^\s*[+-]?0\d", re.MULTILINE)
 _LONG_INTEGER = re.compile(rf"^\s*[+-]?\d{{{LONGEST_INTEGER + 1},}}\s*$", re.MULTILINE)
 _COUNTED = re.compile(r"(.*?\D)(\d+)", re.DOTALL)
+_CONSTANT = re.compile(r"\d+(?=#)")  # the leading digits of a number, which have not changed yet
 
 
 def is_marker(word: str) -> bool:
@@ -90,6 +91,7 @@ class Pattern:
 
     def __init__(self) -> None:
         self.first: np.ndarray | None = None
+        self.last = ""  # of words of one length the one that is the highest number, whatever the places that count
         self.fits: np.ndarray = np.ones((5, 0), bool)  # at each place: the same, a digit, a capital, a small letter, a hex digit
         self.prefix: str | None = None
         self.highest = 0  # number behind the prefix
@@ -108,6 +110,7 @@ class Pattern:
             length = self.fits.shape[1]
             self.even = all(len(word) == length for word in words)
         if self.even:
+            self.last = max(self.last, *words)
             seen = _characters(words)
             digit, capital, small = (_between(seen, *ends) for ends in ("09", "AZ", "az"))
             self.fits &= np.stack([a.all(0) for a in (seen == self.first, digit, capital, small, digit | _between(seen, "a", "f"))])
@@ -129,8 +132,9 @@ class Pattern:
                 for letter, (same, digit, capital, small, hexes) in zip(text, self.fits.T, strict=True)
             ]
             literal = "".join(letter for letter, same in zip(text, self.fits[0], strict=True) if same)
-            if all(signs) and not set(literal) & set("#@&~") and not self.fits[0].all() and not "".join(signs).endswith("+1"):
-                return "".join(signs)
+            form = _CONSTANT.sub(lambda digits: "#" * len(digits[0]), "".join(signs))
+            if all(signs) and not set(literal) & set("#@&~") and not self.fits[0].all() and not form.endswith("+1"):
+                return form
         return f"{self.prefix}+1" if self.prefixed and self.prefix is not None else None
 
 
@@ -214,7 +218,7 @@ class Tally:
         if self.dates is None:
             self.dates = {} if numeric else {form: Dates() for form in forms_of(words[0])}
         for form, seen in list(self.dates.items()):
-            values = read_dates(words, form)
+            values = (read_cells if form == self._date_form else read_dates)(words, form)
             there = ~np.isnan(values)
             if not there.all() and form != self._date_form:
                 del self.dates[form]

@@ -136,7 +136,7 @@ class Tables(_Tensors):
                 assert isinstance(part, Levels)
                 rows = range(first[-1], len(lines))
                 joints.append((block, Joint.of(part, schema, rows, [lines[r].anchors for r in rows])))
-        longest = max(len(line.anchors) for line in lines) + 1
+        longest = max(1, *(len(line.anchors) for line in lines)) + 1
         anywhere = Grid(None, -math.inf, math.inf)
         bounds = [grids.get(line.place, anywhere) for line in lines]
         where = given.choices(layout)

@@ -29,6 +29,7 @@ FORMS = (  # in the order in which they are preferred
     *_TIMES,
     *(f"{day}{gap}{time}" for day in _DATES for gap in (" ", "T") for time in (*_TIMES, *_ZONED)),
 )
+_OF_FRAMES = (*(form for form in FORMS if form.startswith("%Y-%m-%d")), *_TIMES[:3])  # no other could be meant
 _FIELDS = {
     "%Y": r"(?P<Y>\d{4})",
     "%y": r"(?P<y>\d{2})",
@@ -64,6 +65,18 @@ def is_form(form: str) -> bool:
 def read_dates(words: Sequence[str], form: str) -> np.ndarray:
     """float64 [k] seconds since 1970-01-01 UTC; a time without a day is one of that day; NaN for what is not of that form."""
     return np.asarray([_seconds(word.strip(), form) for word in words], np.float64)
+
+
+def read_cells(words: Sequence[str], form: str) -> np.ndarray:
+    """The same of cells that may come from a frame: what is not of that form is read as a frame writes dates, year first."""
+    values = read_dates(words, form)
+    days = "d" in _rule(form).groupindex
+    for other in (f for f in _OF_FRAMES if ("%d" in f) == days):
+        unread = np.flatnonzero(np.isnan(values)).tolist()
+        if not unread:
+            break
+        values[unread] = read_dates([words[place] for place in unread], other)
+    return values
 
 
 def write_dates(values: Sequence[float], form: str) -> list[str]:

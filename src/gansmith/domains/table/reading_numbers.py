@@ -88,18 +88,39 @@ def form_of(words: Sequence[str], style: str, step: float | None) -> str:
 
 
 def write_ids(start: int, count: int, form: str, highest: float) -> list[str]:
-    """So many ids from number `start` on. "+1", also behind a prefix: counted on behind `highest`; a pattern: its places counted up."""
+    """So many ids from number `start` on, counted on behind `highest`: "+1", also behind a prefix, as a number; a pattern by its places,
+    and longer than the pattern where these do not suffice, so that no two are equal."""
+    first = int(highest) + 1 + start
     if form.endswith("+1"):
-        return [f"{form[:-2]}{int(highest) + 1 + number}" for number in range(start, start + count)]
-    return [_patterned(form, number) for number in range(start, start + count)]
+        return [f"{form[:-2]}{number}" for number in range(first, first + count)]
+    return [_patterned(form, number) for number in range(first, first + count)]
+
+
+def id_number(form: str, word: str) -> float:
+    """The number of an id of this pattern, not below it where a double cannot hold it; 0 where it is none."""
+    number = 0
+    if len(word) != len(form):
+        return 0.0
+    for sign, letter in zip(form, word, strict=True):
+        if sign in DIGITS:
+            if letter not in DIGITS[sign]:
+                return 0.0
+            number = number * len(DIGITS[sign]) + DIGITS[sign].index(letter)
+        elif sign != letter:
+            return 0.0
+    return float(number) if int(float(number)) >= number else math.nextafter(float(number), math.inf)
 
 
 def _patterned(form: str, number: int) -> str:
     text = list(form)
-    for place in reversed(range(len(form))):
-        if form[place] in DIGITS:
-            number, digit = divmod(number, len(DIGITS[form[place]]))
-            text[place] = DIGITS[form[place]][digit]
+    places = [place for place, sign in enumerate(form) if sign in DIGITS]
+    for place in reversed(places):
+        number, digit = divmod(number, len(DIGITS[form[place]]))
+        text[place] = DIGITS[form[place]][digit]
+    while number and places:
+        digits = DIGITS[form[places[0]]]
+        number, digit = divmod(number, len(digits))
+        text[places[0]] = digits[digit] + text[places[0]]
     return "".join(text)
 
 

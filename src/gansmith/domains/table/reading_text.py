@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path, PurePosixPath
 from typing import IO
 
@@ -23,7 +23,8 @@ from gansmith.records import Finding
 PACKED = (".gz", ".bz2", ".xz", ".zip")
 INNER = (".csv", ".tsv", ".txt")  # what counts as a table inside a zip
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
-OTHER_DELIMITERS = ":^~ \x1f"
+OTHER_DELIMITERS = ":^~ \x1f#!&@$%*=\\"
+END = "\x03\x04"  # put behind the last line: what is quoted there was never closed
 SAMPLE = 1 << 18  # characters in which the delimiter is looked for
 SAMPLE_ROWS = 500
 DAMAGE = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, NotImplementedError, RuntimeError)
@@ -70,7 +71,7 @@ def look(path: Path, delimiter: str | None = None) -> Text:
 def blocks(text: Text, count: int) -> Iterator[list[list[str]]]:
     """All rows behind the header, so many at a time. DataError names the line of a row that is longer or shorter than the header."""
     with _opened(text.path, text.encoding) as file:
-        reader = csv.reader(file, delimiter=text.delimiter, skipinitialspace=text.spaced)
+        reader = csv.reader(chain(file, [END]), delimiter=text.delimiter, skipinitialspace=text.spaced)
         rows = _even(text, reader)
         try:
             next(rows)
@@ -91,13 +92,19 @@ def holds_table(path: Path) -> bool:
 
 def _even(text: Text, reader: Iterator[list[str]]) -> Iterator[list[str]]:
     width = len(text.header)
+    line = 0
     for row in reader:
+        if row == [END]:
+            return
+        if row and row[-1].endswith(END):
+            raise DataError(f"{text.path} ends within a quote that is opened in the row of line {line + 1:,}. Close or remove it.")
+        line = reader.line_num  # type: ignore[attr-defined]
         if len(row) != width:
             if not row:  # an empty line
                 continue
-            line = reader.line_num  # type: ignore[attr-defined]
+            cells = f"{len(row)} cell{'s' * (len(row) != 1)}"
             raise DataError(
-                f"line {line:,} of {text.path} has {len(row)} cells, and the line of column names has {width} (cells are separated by "
+                f"line {line:,} of {text.path} has {cells}, and the line of column names has {width} (cells are separated by "
                 f"{DELIMITERS.get(text.delimiter, repr(text.delimiter))}). Mend that line, or put quotes round cells that hold the "
                 "separator."
             )
@@ -136,7 +143,7 @@ def _refuse_other_delimiter(path: Path, rows: list[list[str]], delimiter: str) -
         return
     for mark in [m for m in (*DELIMITERS, *OTHER_DELIMITERS) if m != delimiter]:
         counts = {row[0].count(mark) for row in rows[:50]}
-        if len(counts) == 1 and counts.pop() >= (2 if mark in " :" else 1):
+        if all(map(str.strip, rows[0][0].split(mark))) and len(counts) == 1 and counts.pop() >= (2 if mark in " :" else 1):
             raise DataError(
                 f"{path} was read as one column, {rows[0][0][:60]!r}, in which {mark!r} stands as often as in every row. Separate the "
                 f"cells by commas, semicolons, tabs or bars{', which are found without being told' if mark in DELIMITERS else ''}."

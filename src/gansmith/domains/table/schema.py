@@ -27,7 +27,7 @@ class Column:
               pattern; text is left empty
     levels    of a category or boolean: its values as written in the file, most frequent first; of a constant: its one value
     step      of a number: what its values are whole multiples of (1: integers, 0.01: two decimals); None: any value
-    lowest, highest  of numbers and dates, as seen
+    lowest, highest  of numbers and dates, as seen; of an id the highest number, behind which ids are made
     form      how a value is written: the strftime format of a date (a zone as %z), the pattern of an id ("C-######": # a digit, @ a
               capital letter, & a small one; "+1": numbers counted on), "1,234.5" for a number with thousands separators; else empty
     missing   share of the rows in which there is no value
