@@ -48,7 +48,7 @@ def main() -> None:
 
     from_drawn, from_real = reads(drawn.raw, drawn.labels), reads(scans.raw[~held_out], scans.labels[~held_out])
     grid = run.path / "digits.png"
-    gansmith.Samples(drawn.raw[:100], drawn.labels[:100], drawn.classes, drawn.latents[:100], drawn.domain).picture(columns=10).save(grid)
+    gansmith.Samples(drawn.raw[:100], drawn.labels[:100], drawn.classes, drawn.latents[:100], drawn.codec).picture(columns=10).save(grid)
     evaluation = gansmith.evaluate(run, command=f"gansmith evaluate {run.path}")
     page = gansmith.report(run.path)
     print(f"run      {run.path}")
