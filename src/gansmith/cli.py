@@ -33,8 +33,8 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     help="Train a generative adversarial network on your own data, watch it learn, and draw samples from it.\n\n"
-    "[bold]gansmith train photos/[/bold] trains on a folder of pictures; [bold]gansmith train[/bold] alone on 1,797 small digits, "
-    "in a minute.",
+    "[bold]gansmith train photos/[/bold] trains on a folder of pictures, [bold]gansmith train customers.csv[/bold] on a table; "
+    "[bold]gansmith train[/bold] alone on 1,797 small digits, in a minute.",
 )
 
 # What typer raises for any misuse of the command line; it has no public name.
