@@ -25,11 +25,14 @@ class Column:
 
     kind      number, category, boolean and date are learned; a constant is written as it is; an id is counted on or made after its
               pattern; text is left empty
-    levels    of a category or boolean: its values as written in the file, most frequent first; of a constant: its one value
-    step      of a number: what its values are whole multiples of (1: integers, 0.01: two decimals); None: any value
+    levels    of a category or boolean: its values as written in the file, most frequent first, at most 1,000, of which "(other)" at the end
+              stands for the rest; of a constant: its one value
+    step      of a number: what its values are whole multiples of (1: integers, 0.01: two decimals), of a date in seconds; None: any value
     lowest, highest  of numbers and dates, as seen; of an id the highest number, behind which ids are made
-    form      how a value is written: the strftime format of a date (a zone as %z), the pattern of an id ("C-######": # a digit, @ a
-              capital letter, & a small one; "+1": numbers counted on), "1,234.5" for a number with thousands separators; else empty
+    form      how a value is written: the strftime format of a date (mixed zones as %z, a shared one as it stands; %-d: no leading zero;
+              %3f: milliseconds), the pattern of an id ("C-######": # a digit, ~ a hex digit, @ a capital letter, & a small one; "+1":
+              numbers counted on, maybe behind a prefix), "1,234.5" for a number with thousands separators, "1234,5" with a decimal
+              comma, "1234.50" with always two decimals; else empty
     missing   share of the rows in which there is no value
     blank     how a missing value is written
     """
