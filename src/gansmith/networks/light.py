@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gansmith.layout import Layout
-from gansmith.networks.grid import channels_last, convolution, enlarge, grids, halve
+from gansmith.networks.grid import channels_last, convolution, double, enlarge, grids, halve
 from gansmith.networks.heads import Discriminator, Input, Output, Projection, act, init, with_condition
 
 PATCH = 2  # side of the patch that is folded into channels and unfolded from them
@@ -66,14 +66,16 @@ class LightGenerator(nn.Module):
     """Latent [B, Z] and condition [B, K] -> x [B, C, *P]
 
     Also where the discriminator folds patches of 4 the last layer enlarges by 2: the stage between costs little beside the
-    discriminator's many passes.
+    discriminator's many passes. There stages repeat their places, which leaves a faint weave of 4 pixels; enlarged smoothly, as small
+    pictures are, 64 pixels of blood cells were lost within 20,000 samples (2 of 2 seeds; docs/results.md).
     """
 
     def __init__(self, layout: Layout, latent: int, width: int) -> None:
         super().__init__()
         dims = len(layout.positions)
         self.positions, places = layout.positions, stages(layout.positions, width)
-        if side(layout.positions) > PATCH:
+        self.large = side(layout.positions) > PATCH
+        if self.large:
             places = [(tuple(math.ceil(p / PATCH) for p in layout.positions), max(width // 2, 1)), *places]
         self.grids, widths = zip(*reversed(places), strict=True)  # coarse to fine
         self.start_shape = (widths[0], *self.grids[0])
@@ -86,13 +88,17 @@ class LightGenerator(nn.Module):
         self.output = Output(layout)
         channels_last(self)
 
+    def enlarged(self, h: Tensor, grid: tuple[int, ...]) -> Tensor:
+        """A stage on the grid of the next, of about twice the sides."""
+        return double(h, grid) if self.large else enlarge(h, 2, grid)
+
     def forward(self, latent: Tensor, condition: Tensor | None = None) -> Tensor:
         h = self.start(with_condition(latent, condition)).reshape(-1, *self.start_shape)
         if h.dim() == 4:
             h = h.contiguous(memory_format=torch.channels_last)
         h = self.blocks[0](h)
         for grid, up, block in zip(self.grids[1:], self.ups, self.blocks[1:], strict=True):
-            h = block(up(enlarge(act(h), 2, grid)))
+            h = block(up(self.enlarged(act(h), grid)))
         smooth, fine = enlarge(self.smooth(act(h)), PATCH, self.positions), act(enlarge(h, PATCH, self.positions))
         return self.output(smooth + self.detail(fine))
 
