@@ -55,6 +55,7 @@ class Objective:
     extra: bool = False  # whether both players move from where they are by the slope of where they would be after a move
     clip: float | None = None  # largest weight of the discriminator
     unrolled: int = 0  # steps of the discriminator that the generator looks ahead
+    parts: tuple[tuple[slice, Kind], ...] = ()  # of a condition of several columns, for an auxiliary classifier
 
     @property
     def remembered(self) -> tuple[str, ...]:
@@ -66,8 +67,6 @@ class Objective:
             "sureness": self.adapt,
         }
         return tuple(name for name, use in used.items() if use)
-
-    parts: tuple[tuple[slice, Kind], ...] = ()  # of a condition of several columns, for an auxiliary classifier
 
 
 @dataclass(frozen=True)

@@ -67,10 +67,7 @@ def resolve_game(recipe: Recipe, situation: Situation) -> Recipe:
     small = layout.geometry == "row" or layout.size <= SMALL
     name = recipe.network.name or ("row" if layout.given else "dense" if small else "light" if cpu else "residual")
     gamma = _gamma(recipe, situation) if recipe.penalty.gamma is None else recipe.penalty.gamma
-    most = (
-        512 if layout.given else 128 if small else 256 if not cpu else 64 if layout.size <= THUMBNAIL else 32
-    )  # where a step is dear, more of them
-    batch = recipe.run.batch or min(most, _even(situation.samples))
+    batch = recipe.run.batch or min(_largest_batch(layout, small, cpu), _even(situation.samples))
     if batch % recipe.game.pack:
         raise ConfigError(f"a batch of {batch} cannot be divided into packs of {recipe.game.pack}. Set run.batch to a multiple of it.")
     width = recipe.network.width or _width(name, layout, cpu)
@@ -178,6 +175,17 @@ def _gamma(recipe: Recipe, situation: Situation) -> float:
         return 0.0
     variance = situation.total_variance * recipe.game.pack  # of what the discriminator is shown as one
     return automatic_gamma(variance) if PENALTIES[recipe.penalty.name].cheap else PUBLISHED_GAMMA
+
+
+def _largest_batch(layout: Layout, small: bool, cpu: bool) -> int:
+    """Samples a step where there are enough of them: where a step is dear, fewer, and more steps."""
+    if layout.given:
+        return 512
+    if small:
+        return 128
+    if not cpu:
+        return 256
+    return 64 if layout.size <= THUMBNAIL else 32
 
 
 def _width(name: str, layout: Layout, cpu: bool) -> int:

@@ -55,7 +55,7 @@ def asked(settings: DataSettings) -> dict[str, Any]:
         except (OSError, ValueError) as error:
             said = error.strerror if isinstance(error, OSError) else error
             raise DataError(
-                f"the schema {settings.table_schema} cannot be read ({said}). Give a JSON file as describe writes it."
+                f"the schema {settings.table_schema} cannot be read ({said}). Give a JSON file as docs/tables.md shows."
             ) from error
         if not isinstance(overrides, dict):
             raise DataError(f'the schema {settings.table_schema} holds no columns; {{"columns": [{{"name": …, "kind": …}}]}} was wanted.')
