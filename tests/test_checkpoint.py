@@ -159,7 +159,9 @@ def test_the_header_is_json_and_nothing_is_pickled(tmp_path: Path) -> None:
     checkpoint.save(run, trained(), Position(3, 0.5, 2.0, True), keep=2)
     data = run.checkpoint(3).read_bytes()
     header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
-    assert json.loads(header["__metadata__"]["gansmith"]) == {"format": 1, "step": 3, "share": 0.5, "seconds": 2.0, "finished": True}
+    assert json.loads(header["__metadata__"]["gansmith"]) == {
+        "format": 1, "tries": 0, "step": 3, "share": 0.5, "seconds": 2.0, "finished": True,
+    }  # fmt: skip
 
 
 def test_the_average_is_exported_in_the_names_of_the_network() -> None:

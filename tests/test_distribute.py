@@ -284,6 +284,27 @@ def test_a_process_that_dies_ends_the_run_in_seconds(who: str, tmp_path: Path) -
         gansmith.train(resume=run.path, settings={"machine.workers": 1}, audience=Watching((at // 50 + 1) * 50))
 
 
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="tells the processes of a run apart by /proc")
+def test_a_process_that_dies_is_replaced_and_the_run_ends_as_if_it_had_not(tmp_path: Path) -> None:
+    settings = TWO | {"run.samples": BATCH * 400, "run.tick": 50, "run.guard": True, "run.exams": 0}
+    whole = tiny.command(*tiny.words(tmp_path / "whole", settings))
+    assert whole.returncode == 0, whole.stderr
+    with tiny.start(*tiny.words(tmp_path / "lost", settings)) as process:
+        run = RunFolder(tmp_path / "lost" / "digits-1")
+        until = time.monotonic() + tiny.PATIENCE
+        while not run.saved() and process.poll() is None and time.monotonic() < until:
+            time.sleep(0.02)
+        (other,) = children_of(process.pid)
+        os.kill(other, signal.SIGKILL)
+        said, told = process.communicate(timeout=tiny.PATIENCE)
+    assert process.returncode == 0, told
+    (loss,) = run.recovered()
+    assert (loss["code"], loss["changes"]) == ("H223", {})
+    assert loss["step"] % 50 == 0
+    assert "H223" in told
+    tiny.assert_same_end(run.path, tmp_path / "whole" / "digits-1")
+
+
 def test_a_process_that_does_not_come_up_is_told_at_once(tmp_path: Path) -> None:
     began = time.monotonic()
     with pytest.raises(TrainingError, match=r"ended before the first step \(exit code 7\).*said\.log"):

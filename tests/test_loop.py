@@ -129,7 +129,9 @@ def test_a_tick_tells_the_mean_of_every_value_since_the_last() -> None:
     records = [step(by_hand, feed(s), asked.noise(s, World()), GOAL, asked.rates(s, s / 10), World().average) for s in range(10)]
     _, seen = run(asked)
     for tick, part in zip(seen.ticks, (records[:5], records[5:]), strict=True):
-        assert tick.means.keys() == part[0].keys()
+        assert tick.means.keys() == {*part[0], "grad_d_peak", "grad_g_peak"}
+        for name in ("grad_d", "grad_g"):
+            assert tick.means.pop(f"{name}_peak") == pytest.approx(max(float(r[name]) for r in part), rel=1e-6)
         for name, value in tick.means.items():
             assert value == pytest.approx(sum(float(r[name]) for r in part) / 5, rel=1e-5)
     assert torch.equal(seen.weights[-1], by_hand.generator.weights)

@@ -146,7 +146,7 @@ def test_a_clearly_better_generator_is_what_the_run_ends_with(
     last: float, taken: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told(monkeypatch, 1.0, 0.5, last)
-    run = train(tmp_path, {"run.looks": STEPS // TICK}).path
+    run = train(tmp_path, {"run.looks": STEPS // TICK, "run.exams": 0}).path  # an examination would measure too
     step, weights = exported(run)
     assert step == taken
     best = read_tensors(run / "checkpoints" / "best.safetensors")[0]
@@ -166,7 +166,7 @@ def test_without_the_best_ones_file_the_last_generator_is_taken(tmp_path: Path, 
 def test_a_lost_run_ends_and_can_be_made_to_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     told(monkeypatch, 0.1, 1.0)
     watching = Watching()
-    changes = {"run.looks": STEPS, "run.tick": 1}
+    changes = {"run.looks": STEPS, "run.tick": 1, "run.exams": 0}
     run = train(tmp_path, changes, audience=watching).path
     assert watching.ended_early == run
     assert watching.ticks[-1].position.step == 2 + PATIENCE  # seen at the look before, answered at the next tick
@@ -179,5 +179,5 @@ def test_a_lost_run_ends_and_can_be_made_to_go_on(tmp_path: Path, monkeypatch: p
 
 def test_a_run_may_be_told_never_to_end_early(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     told(monkeypatch, 0.1, 1.0)
-    run = train(tmp_path, {"run.looks": STEPS, "run.tick": 1, "run.stop_early": False})
+    run = train(tmp_path, {"run.looks": STEPS, "run.tick": 1, "run.stop_early": False, "run.exams": 0})
     assert run.log[-1]["step"] == STEPS

@@ -104,7 +104,7 @@ def test_two_equal_runs_are_equal_and_another_seed_is_another(unbroken: Path, tm
 
 
 def test_a_damaged_newest_checkpoint_costs_a_tick_and_no_bit(unbroken: Path, tmp_path: Path) -> None:
-    run = interrupted(None, 3 * TICK, "crash", tmp_path, {})
+    run = interrupted(None, 3 * TICK, "crash", tmp_path, {"run.guard": False})  # whose healthy moments would cost not even a tick
     newest = RunFolder(run).saved()[-1]
     newest.write_bytes(newest.read_bytes()[:-50])
     watching = Watching()
@@ -238,7 +238,7 @@ def test_the_hands_may_change_and_the_recipe_stays(stopped: Path) -> None:
 # --- in a process of its own ---------------------------------------------------------------------------------------------
 
 LAST = 400
-LONG: dict[str, Any] = {"run.samples": BATCH * LAST, "run.tick": 40}
+LONG: dict[str, Any] = {"run.exams": 0, "run.samples": BATCH * LAST, "run.tick": 40}
 
 
 @pytest.fixture(scope="module")

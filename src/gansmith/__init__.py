@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from gansmith.losses import LOSSES, LossPair
     from gansmith.records import Evaluation, Finding, Proof
     from gansmith.verbs.describe import Description, describe
+    from gansmith.verbs.diagnose import Diagnosis, diagnose
     from gansmith.verbs.directions import directions
     from gansmith.verbs.evaluate import evaluate
     from gansmith.verbs.invert import Inversion, invert
@@ -45,6 +46,7 @@ _HOME = {
     "DataError": "errors",
     "Demonstration": "verbs.toy",
     "Description": "verbs.describe",
+    "Diagnosis": "verbs.diagnose",
     "Directions": "artefact",
     "Domain": "domains.domain",
     "Evaluation": "records",
@@ -63,6 +65,7 @@ _HOME = {
     "StorageError": "errors",
     "TrainingError": "errors",
     "describe": "verbs.describe",
+    "diagnose": "verbs.diagnose",
     "directions": "verbs.directions",
     "evaluate": "verbs.evaluate",
     "impute": "verbs.rows",
@@ -85,6 +88,7 @@ __all__ = [
     "DataError",
     "Demonstration",
     "Description",
+    "Diagnosis",
     "Directions",
     "Domain",
     "Evaluation",
@@ -103,6 +107,7 @@ __all__ = [
     "StorageError",
     "TrainingError",
     "describe",
+    "diagnose",
     "directions",
     "evaluate",
     "impute",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import sys
+import textwrap
 import time
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
@@ -21,10 +23,12 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
     from gansmith.config import PenaltySettings
+    from gansmith.engine.guard import Recovery
     from gansmith.engine.loop import Tick
     from gansmith.records import Evaluation, Finding, Proof
     from gansmith.verbs.describe import Description
-    from gansmith.verbs.train import Started
+    from gansmith.verbs.diagnose import Diagnosis
+    from gansmith.verbs.playing import Started
 
 app = typer.Typer(
     name="gansmith",
@@ -42,6 +46,8 @@ UsageError: type[Exception] = typer.BadParameter.__mro__[2]
 
 LEVELS = 4  # of a column that describe names
 WIDE = 160  # columns of a table that a program reads: no line is broken
+MARGIN, READ = 9, 110  # characters before a text and in a line of it, on a terminal
+SEVERITIES = {"severe": "bold red", "warning": "yellow", "note": "cyan"}
 BALANCED = "drawn    every class as often as any other (data.balance=false: as often as the data have it)"
 
 out = Console(highlight=False, soft_wrap=True, emoji=False, width=None if sys.stdout.isatty() else WIDE)
@@ -100,6 +106,9 @@ def train(
         Path | None, typer.Option(help="What to begin from: a name that 'gansmith recipes' lists, or a recipe.yaml.", metavar="NAME|FILE")
     ] = None,
     settings: Set = None,
+    guard: Annotated[
+        bool | None, typer.Option("--guard/--no-guard", help="Go back and on with other settings where the run falls ill. On unless told.")
+    ] = None,
     resume: Annotated[Path | None, typer.Option(help="Go on with a run that was stopped.", metavar="RUN")] = None,
     runs: Annotated[Path, typer.Option(help="Where run folders are made.")] = Path("runs"),
     name: Annotated[str | None, typer.Option(help="Of the run's folder.")] = None,
@@ -111,6 +120,8 @@ def train(
     changes = _data_settings(size, channels, fit, labels, domain, target, schema) | _assignments(settings)
     if device is not None:
         changes["machine.device"] = device
+    if guard is not None:
+        changes["run.guard"] = guard
     seen = None if samples_seen is None else _whole(samples_seen, "--samples-seen")
     from gansmith.verbs.train import train as verb
 
@@ -434,6 +445,77 @@ def report(
     out.print(f"report   {escape(_short(verb(runs, out=out_to, command=_command())))}")
 
 
+@app.command()
+def diagnose(
+    run: Annotated[Path, typer.Argument(help="A run folder: finished, stopped, or still going.")],
+    out_to: Annotated[
+        Path | None, typer.Option("-o", "--out", help="Of the page with the charts: a folder, or a path ending in .html. RUN unless given.")
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="Also the checks that found nothing, and why others did not apply.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Everything as JSON, for a program.")] = False,
+) -> None:
+    """What went wrong in RUN, the evidence, and what to change, worst first; the charts that show it are written to a page.
+
+    [bold]gansmith diagnose runs/photos-1[/bold] may say "severe H204 The discriminator overfits", what it was seen by, and what to change:
+    "augment.strength=0.8". Train again with [bold]gansmith train photos/ --set augment.strength=0.8[/bold].
+    """
+    from gansmith.verbs.diagnose import diagnose as verb
+
+    found = verb(run, out=out_to, command=_command())
+    if as_json:
+        typer.echo(json.dumps(found.to_dict(), indent=2, ensure_ascii=False))
+    else:
+        _show_diagnosis(found, every)
+
+
+def _show_diagnosis(found: Diagnosis, every: bool) -> None:
+    from gansmith.pages.health import changed, evidence, explained, titled
+    from gansmith.pages.words import capital
+
+    r = found.recorded
+    told = {"finished": "finished", "unfinished": f"{r.share:.0%} of the way", "not begun": "not begun"}[r.state]
+    out.print(f"run      {escape(found.run)}: {told}, {_count(r.seen)} real samples seen, {r.examinations} examinations")
+    if r.stopped:
+        _paragraph("stopped", r.stopped)
+    for recovery in found.recoveries:
+        back = f"went back to step {recovery.get('back', 0):,} and on with {changed(recovery)}"
+        _paragraph("back", f"{recovery.get('code', '')} at step {recovery['step']:,}: {recovery.get('message', '')} The run {back}.")
+    for finding in found.findings:
+        _paragraph(finding.severity, f"{finding.code} {titled(finding.code)}", SEVERITIES[finding.severity])
+        _paragraph("", capital(finding.message))
+        _paragraph("  seen", ", ".join(f"{name} {value}" for name, value in evidence(finding)))
+        _paragraph("  change", capital(finding.advice))
+        _paragraph("  read", explained(finding.code))
+    for past in found.past:
+        _paragraph(
+            "past", f"{past.finding.code} {titled(past.finding.code)}: {past.finding.severity} from step {past.first:,} to {past.last:,}"
+        )
+        if every:
+            _paragraph("", f"{capital(past.finding.message)} {capital(past.finding.advice)}")
+    for gap in found.gaps:
+        _paragraph("gap", gap)
+    if every:
+        for clear in found.clear:
+            _paragraph("clear", f"{clear.code} {titled(clear.code)}")
+        for absent in found.not_applicable:
+            _paragraph("absent", f"{absent.code} {titled(absent.code)}: {absent.why}")
+    more = "" if every else " --all lists them."
+    _paragraph("healthy" if found.healthy else "checks", f"{found.summary}{more}", "green" if found.healthy else "")
+    out.print(f"charts   {escape(_short(found.page))}")
+
+
+def _paragraph(word: str, text: str, style: str = "") -> None:
+    """A word, and text beside it: broken into lines below one another on a terminal, one line where a program reads it."""
+    if not text:
+        return
+    room = max(min(out.width, READ) - MARGIN, MARGIN) if out.is_terminal else len(text)
+    first, *others = textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False)
+    start = f"[{style}]{word}[/]{' ' * (MARGIN - len(word))}" if style else f"{word:{MARGIN}}"
+    out.print(f"{start}{escape(first)}")
+    for line in others:
+        out.print(f"{'':{MARGIN}}{escape(line)}")
+
+
 def _command() -> str:
     """What was typed, to be typed again."""
     return shlex.join(["gansmith", *sys.argv[1:]])
@@ -606,6 +688,18 @@ class Stage:
             out.print(f"{share:4.0%} {line}")
             self.spoken = time.monotonic()
 
+    def finding(self, finding: Finding, step: int) -> None:
+        from gansmith.health.lines import line
+
+        self._say(line(finding, step))
+
+    def recovered(self, recovery: Recovery) -> None:
+        self._say(recovery.sentence)
+
+    def _say(self, words: str) -> None:
+        """A line above the bar, or among the lines."""
+        (self.bar.console if self.bar is not None else err).print(escape(words))
+
     def over(self, run: Path) -> None:
         self.close()
         place = shlex.quote(_short(run))
@@ -615,6 +709,8 @@ class Stage:
         )
 
     def _line(self, tick: Tick) -> str:
+        if tick.position.share < self.began[0]:  # it has gone back
+            self.began = (tick.position.share, time.monotonic())
         m, (share, since) = tick.means, self.began
         done = tick.position.share - share
         left = (time.monotonic() - since) / done * (1.0 - tick.position.share) if done > 0 else None

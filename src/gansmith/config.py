@@ -138,6 +138,12 @@ class RunSettings(Settings):
     looks: int | None = Field(
         None, ge=0, description="times in a run that the generator's distance from the data is measured; the best generator is kept"
     )
+    exams: int | None = Field(
+        None, ge=0, description="times in a run that both players are examined for what could go wrong; they cost 1 to 2 % of it"
+    )
+    guard: bool = Field(
+        True, description="on a severe finding go back to the last healthy moment and on with other settings (docs/diagnose.md)"
+    )
     stop_early: bool = Field(True, description="end a run whose generator has been far worse than its best for a quarter of the run")
     checkpoint_seconds: float = Field(30.0, ge=0, description="at least so long between two checkpoints")
     keep: int = Field(2, ge=1, description="checkpoints kept")

@@ -4,7 +4,9 @@ GansmithError              anything the user can mend; the command line prints i
 ├── ConfigError            a setting is unknown, out of range, or contradicts another
 ├── DataError              the data cannot be opened, read, or used as asked
 ├── RunError               a run folder or an exported generator cannot be used as asked
-├── TrainingError          training had to stop: a value that is not finite, a lost process
+├── TrainingError          training had to stop
+│   ├── NotFinite          a value is not finite
+│   └── LostProcess        one of several processes is gone
 ├── StorageError           a file could not be written: no room, no permission
 └── MissingExtra           an optional dependency is not installed
 
@@ -38,6 +40,18 @@ class RunError(GansmithError):
 
 class TrainingError(GansmithError):
     """Training had to stop; the last good checkpoint is kept."""
+
+
+class NotFinite(TrainingError):
+    """A loss, a gradient or a weight is not finite after so many steps."""
+
+    def __init__(self, message: str, step: int) -> None:
+        super().__init__(message)
+        self.step = step
+
+
+class LostProcess(TrainingError):
+    """One of the processes of a run is gone, and the others could not go on without it."""
 
 
 class StorageError(GansmithError):

@@ -24,6 +24,23 @@ class Finding:
         return {**asdict(self), "evidence": dict(self.evidence)}
 
 
+@dataclass(frozen=True)
+class Clear:
+    """A check that looked and found nothing."""
+
+    code: str
+
+
+@dataclass(frozen=True)
+class NotApplicable:
+    """A check that could not look, or that means nothing here."""
+
+    code: str
+    why: str  # one sentence
+
+
+Outcome = Finding | Clear | NotApplicable
+
 Word = Literal["faithful", "diverse", "original", "useful"]
 Answer = Literal["yes", "partly", "no", "unknown"]
 

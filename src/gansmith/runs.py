@@ -110,6 +110,28 @@ class RunFolder:
         return self.path / "quality.jsonl"
 
     @property
+    def health(self) -> Path:
+        return self.path / "health.jsonl"
+
+    @property
+    def poisoned(self) -> Path:
+        return self.path / "poisoned.jsonl"
+
+    @property
+    def recoveries(self) -> Path:
+        return self.path / "recoveries.jsonl"
+
+    @property
+    def tries(self) -> Path:
+        """The records of what was undone when the run went back, a numbered folder each time."""
+        return self.path / "tries"
+
+    @property
+    def stopped(self) -> Path:
+        """The sentence with which the run stopped before its end."""
+        return self.path / "stopped.txt"
+
+    @property
     def previews(self) -> Path:
         return self.path / "previews"
 
@@ -159,6 +181,13 @@ class RunFolder:
     def checkpoint(self, step: int) -> Path:
         return self.checkpoints / f"step-{step:09d}.safetensors"
 
+    def moment(self, step: int) -> Path:
+        return self.checkpoints / f"healthy-{step:09d}.safetensors"
+
+    def moments(self) -> list[Path]:
+        """Healthy moments that a run which falls ill can go back to, oldest first."""
+        return sorted(self.checkpoints.glob("healthy-*.safetensors"))
+
     def saved(self) -> list[Path]:
         """Checkpoints, oldest first."""
         return sorted(p for p in self.checkpoints.glob("step-*.safetensors"))
@@ -171,14 +200,31 @@ class RunFolder:
         """How good the generator was through the run, oldest first."""
         return list(_whole_lines(self.quality))
 
+    def speeds(self) -> list[dict[str, Any]]:
+        """How fast the run was, and what its time went into, oldest first."""
+        return list(_whole_lines(self.speed))
+
+    def exams(self) -> list[dict[str, Any]]:
+        """What the examinations of both players measured, oldest first."""
+        return list(_whole_lines(self.health))
+
+    def left_out(self) -> set[int]:
+        """Indices of the samples that were found not to be finite, and left out."""
+        return {int(index) for line in _whole_lines(self.poisoned) for index in line["samples"]}
+
+    def recovered(self) -> list[dict[str, Any]]:
+        """Every time the run went back and on with other settings, oldest first."""
+        return list(_whole_lines(self.recoveries))
+
     def cut(self, step: int) -> None:
         """Drop what the logs and the previews say of steps after `step`, and what a kill left half-written."""
-        for path in (self.log, self.speed, self.quality):
+        for path in (self.log, self.speed, self.quality, self.health, self.poisoned):
             if path.exists():
                 kept = [json.dumps(r) for r in _whole_lines(path) if r["step"] <= step]
                 write_text(path, "".join(line + "\n" for line in kept))
         later = (p for p in self.previews.glob("step-*.png") if p.name > self.preview(step).name)
-        for path in (*later, *self.path.rglob(".*.part")):
+        undone = (p for p in self.moments() if p.name > self.moment(step).name)
+        for path in (*later, *undone, *self.path.rglob(".*.part")):
             path.unlink(missing_ok=True)
 
 

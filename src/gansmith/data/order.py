@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from gansmith import given
+from gansmith.errors import DataError
 from gansmith.layout import Batch, Layout
 from gansmith.randomness import seed_of, stream
 
@@ -102,14 +103,17 @@ class Feed:
         self.order = Alike(labels[members], seed) if balance and labels is not None else Shuffled(len(members), seed)
         self.batch, self.share, self.offset = batch, batch // size, rank * batch // size
         self.device, self.moves, self.seed = torch.device(device), moves, seed
+        self.poisoned: set[int] = set()  # samples that were not finite, and were left out
         self.owner = None if told is None else given.owners(told).to(device)
 
     def __call__(self, step: int) -> Batch:
         starts = [(step * self.moves + move) * self.batch + self.offset for move in range(self.moves)]
         index = self.members[np.concatenate([self.order(start, self.share) for start in starts])]
         # numpy.take on a memory map reads only the pages it needs; the copy is what torch may own
-        raw = torch.from_numpy(np.ascontiguousarray(np.take(self.raw, index, axis=0)))
-        x = self.encode(self._to_device(raw))
+        taken = np.ascontiguousarray(np.take(self.raw, index, axis=0))
+        if np.issubdtype(taken.dtype, np.floating):
+            index, taken = self._finite(index, taken)
+        x = self.encode(self._to_device(torch.from_numpy(taken)))
         if self.owner is not None:
             return Batch(x, given.condition(x, *given.told(self._chances(step)), self.owner))
         if self.conditions is not None:
@@ -118,6 +122,24 @@ class Feed:
             return Batch(x)
         label = self._to_device(torch.from_numpy(self.labels[index]))
         return Batch(x, torch.nn.functional.one_hot(label, self.condition).float())
+
+    def _finite(self, index: np.ndarray, taken: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Samples [B, ...] with another of the batch in the place of each that is not finite, and the index [B] of each.
+
+        Data are looked through when they are opened; a file may still change beneath a run, and one sample would end it. DataError where
+        a whole batch is not finite.
+        """
+        well = np.isfinite(taken.reshape(len(taken), -1)).all(1)
+        if well.all():
+            return index, taken
+        self.poisoned.update(index[~well].tolist())
+        if not well.any():
+            raise DataError(
+                f"none of the {len(index)} samples of a batch is finite (the first is number {int(index[0])}). "
+                "The data have changed since they were opened; put the old ones back, and go on with --resume."
+            )
+        kept = np.where(well, np.arange(len(index)), np.resize(np.flatnonzero(well), len(index)))
+        return index[kept], taken[kept]
 
     def _chances(self, step: int) -> Tensor:
         """Uniform numbers [B, n + 1] that settle what is told of each sample: this process's part of those of the step."""

@@ -31,14 +31,37 @@ class Position:
 
 def save(run: RunFolder, players: Players, position: Position, keep: int) -> None:
     """Write the newest checkpoint, then drop the oldest beyond `keep`. StorageError where there is no room; older ones then stay."""
-    tensors: dict[str, Tensor] = {"average": players.average, **{f"memory.{k}": v for k, v in players.memory.items()}}
-    for player in (players.generator, players.discriminator):
-        tensors.update({f"{player.name}.{k}": v for k, v in player.state().items()})
     path = run.checkpoint(position.step)
-    write_tensors(path, tensors, {"format": FORMAT, **asdict(position)})
+    _write(path, run, players, position)
     # a later one can only be one that could not be read: it must not push out those that can
     for old in [p for p in run.saved() if p.name <= path.name][:-keep]:
         old.unlink(missing_ok=True)
+
+
+def save_moment(run: RunFolder, players: Players, position: Position, keep: int) -> None:
+    """Write a healthy moment, to which a run that falls ill goes back; drop the oldest beyond `keep` of those that even a resume from the
+    oldest checkpoint would have before it. The start of the run, where it was kept, stays."""
+    _write(run.moment(position.step), run, players, position)
+    oldest = min(map(step_of, run.saved()), default=0)
+    for old in [p for p in run.moments() if 0 < step_of(p) <= oldest][:-keep]:
+        old.unlink(missing_ok=True)
+
+
+def step_of(path: Path) -> int:
+    """The step of a checkpoint or a healthy moment, from its name."""
+    return int(path.stem.rpartition("-")[2])
+
+
+def _write(path: Path, run: RunFolder, players: Players, position: Position) -> None:
+    tensors: dict[str, Tensor] = {"average": players.average, **{f"memory.{k}": v for k, v in players.memory.items()}}
+    for player in (players.generator, players.discriminator):
+        tensors.update({f"{player.name}.{k}": v for k, v in player.state().items()})
+    write_tensors(path, tensors, {"format": FORMAT, "tries": len(_backs(run)), **asdict(position)})
+
+
+def _backs(run: RunFolder) -> list[int]:
+    """The steps that the run went back to, to go on with other settings."""
+    return [int(line["back"]) for line in run.recovered() if line.get("changes")]
 
 
 def load(run: RunFolder, players: Players) -> Position:
@@ -57,18 +80,24 @@ def newest(run: RunFolder) -> Position:
 
 
 def _readable(run: RunFolder) -> Iterator[tuple[Path, Position]]:
-    """Checkpoints that are whole, newest first. RunError where one is of a newer format."""
-    for path in reversed(run.saved()):
+    """Checkpoints and healthy moments that are whole, newest first. RunError where one is of a newer format.
+
+    One that was written before the run went back to an earlier step tells of what was undone, and is passed over.
+    """
+    backs = _backs(run)
+    for path in sorted((*run.saved(), *run.moments()), key=step_of, reverse=True):
         try:
             with safe_open(path, "pt") as file:  # refuses a file that is shorter than its header says
                 values: dict[str, Any] = json.loads((file.metadata() or {})["gansmith"])
             newer = values.pop("format") > FORMAT
+            undone = any(values["step"] > back for back in backs[values.pop("tries", 0) :])
             position = None if newer else Position(**values)
         except (SafetensorError, OSError, KeyError, TypeError, AttributeError, json.JSONDecodeError):
             continue
         if position is None:
             raise RunError(f"{path} was written by a newer gansmith. Upgrade with: pip install -U gansmith")
-        yield path, position
+        if not undone:
+            yield path, position
 
 
 def _put(players: Players, tensors: dict[str, Tensor], name: str) -> None:

@@ -21,7 +21,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from gansmith.errors import TrainingError
+from gansmith.errors import LostProcess, TrainingError
 
 TCPStore = dist.TCPStore  # type: ignore[attr-defined]  # public, says its documentation
 
@@ -104,7 +104,7 @@ class _lost_process_told:
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
         if isinstance(error, RuntimeError):
-            raise TrainingError(
+            raise LostProcess(
                 "a process of this run was lost, so the others stopped. What the last checkpoint holds is safe: "
                 f"go on with 'gansmith train --resume RUN'. ({str(error).splitlines()[0]})"
             ) from error

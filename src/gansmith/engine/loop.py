@@ -17,8 +17,10 @@ from gansmith.engine.moves import Objective, Rates
 from gansmith.engine.plan import Plan
 from gansmith.engine.players import Players
 from gansmith.engine.steps import step
-from gansmith.errors import TrainingError
+from gansmith.errors import NotFinite
 from gansmith.layout import Batch
+
+PEAKS = ("grad_d", "grad_g")  # of which a mean hides the one step that went wrong
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,7 @@ class Tick:
     means: dict[str, float]
     rates: Rates
     speed: float  # samples a second since the last tick
+    phases: dict[str, float]  # share of the time since then that went into fetching data, the game, and what looked on
     last: bool  # nothing comes after this tick, now: the run has ended or was asked to stop
 
 
@@ -46,22 +49,29 @@ def play(
     start: Position,
     watch: Sequence[Watcher] = (),
     asked_to_stop: Callable[[], bool] = lambda: False,
+    broken_off: Callable[[], bool] = lambda: False,
 ) -> Position:
-    """Play the game from `start` to the end of the plan, or to the tick at which a stop was asked for. Gives the position reached.
+    """Play the game from `start` to the end of the plan, or to the tick at which a stop was asked for, of which the watchers are told that
+    it is the last; or to where a watcher has the game broken off. Gives the position reached.
 
-    TrainingError where a value is not finite or a process is lost.
+    NotFinite where a value is not finite, LostProcess where a process is lost.
     """
     pace, position = Pace(plan, start), start
-    sums, counts = dict[str, torch.Tensor](), Counter[str]()
+    sums, counts, peaks = dict[str, torch.Tensor](), Counter[str](), dict[str, torch.Tensor]()
     place, opened = start.step, time.perf_counter()
-    began = opened
-    while not position.finished:
+    began, fetching, watching = opened, 0.0, 0.0
+    while not position.finished and (place > position.step or not world.any(broken_off())):
         rates = plan.rates(place, pace.share(place))
-        record = step(players, feed(place), plan.noise(place, world), objective, rates, world.average, place)
+        asked = time.perf_counter()
+        batch = feed(place)
+        fetching += time.perf_counter() - asked
+        record = step(players, batch, plan.noise(place, world), objective, rates, world.average, place)
         place += 1
         counts.update(record.keys())  # what is not of every step, such as a lazy penalty, has a mean over those it is of
         for name, value in record.items():
             sums[name] = sums[name] + value if name in sums else value
+        for name in PEAKS:
+            peaks[name] = torch.maximum(peaks[name], record[name]) if name in peaks else record[name]
         # on a processor a look at each step costs nothing; elsewhere it would wait for the device, so the tick's means tell
         if world.device == "cpu" and not math.isfinite(record["grad_d"] + record["grad_g"]):
             raise not_finite(players, place)
@@ -69,19 +79,21 @@ def play(
             continue
 
         steps = place - position.step
-        means = _means(sums, counts, world)
+        means = _means(sums, counts, world) | {f"{name}_peak": float(value) for name, value in peaks.items()}
         if not (all(map(math.isfinite, means.values())) and players.finite()):
             raise not_finite(players, place)
         now = time.perf_counter()
         stop = world.any(asked_to_stop())
         seconds, spent = world.share([start.seconds + now - opened, now - began])
         position = pace.tick(place, seconds, spent / steps)
-        tick = Tick(position, place * plan.taken, means, rates, steps * plan.taken / spent, stop or position.finished)
+        phases = _phases(fetching, spent, watching)
+        tick = Tick(position, place * plan.taken, means, rates, steps * plan.taken / spent, phases, stop or position.finished)
         for look in watch:
             look(tick, players)
         if stop:
             break
-        sums, counts, began = {}, Counter(), time.perf_counter()
+        sums, counts, peaks, fetching, began = {}, Counter(), {}, 0.0, time.perf_counter()
+        watching = began - now
     return position
 
 
@@ -118,10 +130,18 @@ def _means(sums: dict[str, torch.Tensor], counts: Counter[str], world: World) ->
     return dict(zip(sums, stacked.tolist(), strict=True))
 
 
-def not_finite(players: Players, step: int) -> TrainingError:
+def _phases(fetching: float, spent: float, watching: float) -> dict[str, float]:
+    """Shares of the time from one tick to the next: `spent` on steps, of which `fetching` data, and then `watching`."""
+    whole = max(spent + watching, 1e-9)
+    data = min(fetching, spent)
+    return {"data": data / whole, "game": (spent - data) / whole, "watch": watching / whole}
+
+
+def not_finite(players: Players, step: int) -> NotFinite:
     """The sentence for a value that is not finite: where it began."""
     where = players.discriminator.culprit() or players.generator.culprit() or "loss"
-    return TrainingError(
+    return NotFinite(
         f"training stopped at step {step}: the {where} is not finite. The last good checkpoint is kept. "
-        "Lower optimiser.lr_generator and optimiser.lr_discriminator, raise penalty.gamma, or set machine.precision=fp32, and train again."
+        "Lower optimiser.lr_generator and optimiser.lr_discriminator, raise penalty.gamma, or set machine.precision=fp32, and train again.",
+        step,
     )

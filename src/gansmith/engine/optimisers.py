@@ -21,6 +21,10 @@ def adam(momentum: Tensor, square: Tensor, gradient: Tensor, count: int, beta1: 
     """
     momentum.lerp_(gradient, 1.0 - beta1)
     square.mul_(beta2).addcmul_(gradient, gradient, value=1.0 - beta2)
+    return _direction(momentum, square, count, beta1, beta2)
+
+
+def _direction(momentum: Tensor, square: Tensor, count: int, beta1: float, beta2: float) -> Tensor:
     direction = _root(square, count, beta2)
     torch.div(momentum, direction, out=direction)
     return direction.div_(1.0 - beta1**count) if beta1 else direction
@@ -49,6 +53,11 @@ class Adam:
         """One step against the gradient."""
         self.count += 1
         weights.add_(adam(self.momentum, self.square, gradient, self.count, beta1, beta2), alpha=-rate)
+
+    @torch.no_grad()
+    def direction(self, beta1: float, beta2: float) -> Tensor:
+        """What the last step went against, for a rate of 1: [P]. Nothing before the first."""
+        return _direction(self.momentum, self.square, max(self.count, 1), beta1, beta2)
 
     def state(self) -> dict[str, Tensor]:
         """Everything a later step depends on, as named tensors."""

@@ -65,6 +65,16 @@ class Player:
         self.held = self.weights.clone()
         self.optimiser.step(self.weights, self.gradient, rate, beta1, beta2)
 
+    def gradients(self) -> dict[str, Tensor]:
+        """The gradient of each parameter in the last step, by the player's and the parameter's name."""
+        return {f"{self.name}.{n}": g for (n, _), g in zip(self.named, self.shaped(self.gradient), strict=True)}
+
+    def unmoved(self) -> list[str]:
+        """Names of the weights, parameters of two axes or more, that nothing moves: not to be trained, or without any gradient."""
+        frozen = [n for n, p in self.network.named_parameters() if p.dim() > 1 and not p.requires_grad]
+        still = [n for n, p in self.named if p.dim() > 1 and p.grad is not None and not p.grad.any()]
+        return [f"{self.name}.{n}" for n in (*frozen, *still)]
+
     def culprit(self) -> str:
         """Name of the first parameter whose gradient or value is not finite; '' where all are."""
         for name, parameter in self.named:

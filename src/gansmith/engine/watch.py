@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,12 +45,25 @@ class Log:
     def __call__(self, tick: Tick, players: Players) -> None:
         add_line(self.run.log, record_of(tick))
         at = tick.position
-        add_line(self.run.speed, {"step": at.step, "seconds": round(at.seconds, 3), "samples_per_second": round(tick.speed, 1)})
+        speed = {"seconds": round(at.seconds, 3), "samples_per_second": round(tick.speed, 1)}
+        add_line(self.run.speed, {"step": at.step, **speed, **{name: round(share, 4) for name, share in tick.phases.items()}})
 
 
 def record_of(tick: Tick) -> dict[str, Any]:
     """One line of log.jsonl."""
     return {"step": tick.position.step, "seen": tick.seen, "share": tick.position.share, **tick.means, **asdict(tick.rates)}
+
+
+class Poison:
+    """poisoned.jsonl: which samples were found not to be finite, and left out, since the last tick."""
+
+    def __init__(self, run: RunFolder, found: Set[int]) -> None:
+        self.run, self.found, self.known = run, found, run.left_out()
+
+    def __call__(self, tick: Tick, players: Players) -> None:
+        if new := self.found - self.known:
+            add_line(self.run.poisoned, {"step": tick.position.step, "samples": sorted(new)})
+            self.known |= new
 
 
 class TensorBoard:

@@ -26,7 +26,7 @@ class Gauge:
     """
 
     def __init__(self, real: Tensor) -> None:
-        flat = _coarse(real)
+        flat = coarse(real)
         self.centre = flat.mean(0)
         values, vectors = torch.linalg.eigh(Moments.of([flat]).covariance)
         self.directions = vectors[:, -DIRECTIONS:].float()  # [D, K]
@@ -34,7 +34,7 @@ class Gauge:
         self.variance = max(float(values[-DIRECTIONS:].sum()), 1e-12)
 
     def _seen(self, x: Tensor) -> Tensor:
-        return (_coarse(x) - self.centre) @ self.directions
+        return (coarse(x) - self.centre) @ self.directions
 
     def __call__(self, x: Tensor) -> float:
         """[N, C, *P] of at least 2 samples -> distance."""
@@ -68,8 +68,8 @@ def gauge(real: Tensor) -> Callable[[Tensor], float]:
     return Neighbourhood(real) if real.dim() == 2 and real.shape[1] <= FEW and len(real) > 1 else Gauge(real)
 
 
-def _coarse(x: Tensor) -> Tensor:
-    """[N, C, *P] -> [N, D] with at most FINEST places along each axis, by averaging."""
+def coarse(x: Tensor) -> Tensor:
+    """Samples [N, C, *P] as plain numbers [N, D], with at most FINEST places along each axis, by averaging."""
     x = x.float()
     if x.dim() > 2:
         x = F.interpolate(x, [min(FINEST, n) for n in x.shape[2:]], mode="area")

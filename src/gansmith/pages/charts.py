@@ -37,6 +37,9 @@ DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1.2, 1.6)), (0, (6, 2, 1.2, 2)
 MARKERS = "osD^vP"
 WIDTH, HEIGHT = 4.6, 2.5  # inches; text of 9 points is then legible on a telephone and not loud on a desk
 BELOW, LEGEND = 0.46, 0.19  # inches: under the axes, for numbers and what they are of; for a line of a legend
+BESIDE = 0.52  # inches: left of the axes, for numbers
+ENTRY, LETTER = 0.6, 0.065  # inches of a legend: for the sample of a line, with what is around it, and for each letter
+CROWDED = 10**2.5  # times from end to end of a log scale, beyond which it shows powers of ten only
 POINTS = 160  # of a line; a longer record is brought down to means over stretches, with the range of most of each behind
 
 PLACES = {"seen": "real samples seen", "step": "step of the run"}  # along which an evaluation may say where it stands
@@ -64,6 +67,19 @@ class Series:
     low: np.ndarray | None = None
     high: np.ndarray | None = None
     style: int = 0  # colour and dash, so that one thing looks the same on every chart
+
+
+@dataclass(frozen=True)
+class Marks:
+    """What values are to be read against."""
+
+    level: float | None = None  # a thin line across
+    healthy: tuple[float, float] | None = None  # a band across; an end may be infinite
+    turns: tuple[float, ...] = ()  # places along the run, each a line upwards
+
+
+UNMARKED = Marks()
+HEALTHY, TURN = "healthy", "went back"  # how marks are called in a legend
 
 
 @dataclass(frozen=True)
@@ -127,13 +143,16 @@ ACROSS: tuple[tuple[str, str, Scale], ...] = (
 )
 
 
-def training(log: Sequence[Mapping[str, Any]], prefix: str) -> tuple[Chart, ...]:
-    """Small charts of what the log recorded, over the real samples seen; those for which it holds two values at least."""
+def training(log: Sequence[Mapping[str, Any]], prefix: str, turns: tuple[float, ...] = ()) -> tuple[Chart, ...]:
+    """Small charts of what the log recorded, over the real samples seen; those for which it holds two values at least.
+
+    `turns`: where the run recovered.
+    """
     found = []
     for place, panel in enumerate(PANELS):
         series = [s for key, name, style in panel.values if (s := recorded(log, key, name, style, panel.scale)) is not None]
         if series:
-            found.append(_lines(panel.title, panel.caption, series, f"{prefix}-log{place}", panel.scale, panel.level))
+            found.append(_lines(panel.title, panel.caption, series, f"{prefix}-log{place}", panel.scale, Marks(panel.level, turns=turns)))
     return tuple(found)
 
 
@@ -144,7 +163,7 @@ def together(logs: Sequence[tuple[str, Sequence[Mapping[str, Any]]]], prefix: st
         lines = [recorded(log, key, name, style, scale) for style, (name, log) in enumerate(logs)]
         series = [s for s in lines if s is not None]
         if len(series) > 1:
-            found.append(_lines(title, "", series, f"{prefix}-both{place}", scale, None, columns=1))
+            found.append(_lines(title, "", series, f"{prefix}-both{place}", scale, columns=1))
     return tuple(found)
 
 
@@ -162,31 +181,60 @@ def recorded(log: Sequence[Mapping[str, Any]], key: str, name: str, style: int, 
     return Series(name, np.array([p.mean() for p, _ in pieces]), np.array([v.mean() for _, v in pieces]), low, high, style)
 
 
-def _lines(title: str, caption: str, series: Sequence[Series], prefix: str, scale: Scale, level: float | None, columns: int = 3) -> Chart:
-    legend = -(-len(series) // columns)
+def _lines(
+    title: str, caption: str, series: Sequence[Series], prefix: str, scale: Scale, marks: Marks = UNMARKED, columns: int | None = 3
+) -> Chart:
+    """`columns`: of the legend; None: as many as there is room for."""
+    names = [*(s.name for s in series), *([HEALTHY] if marks.healthy else []), *([TURN] if marks.turns else [])]
+    columns = columns or fitting(names)
+    legend = -(-len(names) // columns)
 
     def draw(figure: Figure) -> None:
         axes = _axes(figure, legend)
-        if scale == "log":
-            _logarithmic(axes)
+        axes.set_yscale(scale)
         named: dict[str, Any] = {}
         for s in series:
             if s.low is not None and s.high is not None:
                 axes.fill_between(s.x, s.low, s.high, color=PAINTS[s.style % 6], alpha=0.16, linewidth=0)
             (named[s.name],) = axes.plot(s.x, s.y, color=PAINTS[s.style % 6], linestyle=DASHES[s.style % 6], linewidth=1.5)
-        if level is not None:
-            axes.axhline(level, color=MUTED, linewidth=0.8)
         axes.set_xlabel(PLACES["seen"])
         _counted(axes)
         axes.set_xlim(0, max(s.x[-1] for s in series))
+        named |= _marked(axes, marks)
+        if scale == "log":
+            _powers(axes)
         _legend(axes, named, columns)
 
     told = "; ".join(
         f"{s.name} from {number(s.y[0])} to {number(s.y[-1])}, between {number(s.y.min())} and {number(s.y.max())}" for s in series
     )
     seen = count(max(s.x[-1] for s in series))
-    alt = f"Line chart of {title[0].lower() + title[1:]} over {seen} real samples seen. {told}."
+    alt = f"Line chart of {title[0].lower() + title[1:]} over {seen} real samples seen. {told}.{_marks_told(marks)}"
     return Chart(title, _svg(draw, HEIGHT + (legend - 1) * LEGEND, prefix), alt, caption)
+
+
+def _marked(axes: Axes, marks: Marks) -> dict[str, Any]:
+    """Draw the marks, and give what the legend calls them."""
+    named: dict[str, Any] = {}
+    if marks.level is not None:
+        axes.axhline(marks.level, color=MUTED, linewidth=0.8)
+    if marks.healthy is not None:
+        reach = [*axes.get_ylim(), *(end for end in marks.healthy if math.isfinite(end))]
+        low, high = max(marks.healthy[0], min(reach)), min(marks.healthy[1], max(reach))
+        axes.set_ylim(min(reach), max(reach))
+        named[HEALTHY] = axes.axhspan(low, high, color=PAINTS[2], alpha=0.14, linewidth=0)
+    for place in marks.turns:
+        named[TURN] = axes.axvline(place, color=INK, linewidth=1.1, linestyle=DASHES[1])
+    return named
+
+
+def _marks_told(marks: Marks) -> str:
+    """The marks in words, to stand behind other sentences."""
+    low, high = marks.healthy or (-math.inf, math.inf)
+    ends = [f"above {number(low)}"] if math.isfinite(low) else []
+    ends += [f"below {number(high)}"] if math.isfinite(high) else []
+    turns = ", ".join(count(place) for place in marks.turns)
+    return (f" Healthy is {' and '.join(ends)}." if ends else "") + (f" The run went back to {turns}." if turns else "")
 
 
 def scores(evaluations: Sequence[Evaluation], prefix: str) -> tuple[Chart, ...]:
@@ -325,7 +373,7 @@ def _finite(estimate: Estimate) -> bool:
     return all(map(math.isfinite, (estimate.low, estimate.value, estimate.high)))
 
 
-def _axes(figure: Figure, legend: int = 1, left: float = 0.52) -> Axes:
+def _axes(figure: Figure, legend: int = 1, left: float = BESIDE) -> Axes:
     """Axes below a legend of so many lines. The margins are the same on every chart, in inches, so that charts in a row line up."""
     axes = figure.add_subplot()
     width, height = figure.get_size_inches()
@@ -360,29 +408,37 @@ def _counted(axes: Axes) -> None:
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value / 1000:g} k" if 1000 <= abs(value) < 1e6 else count(value)))
 
 
-def _logarithmic(axes: Axes) -> None:
-    """A log scale upwards, its numbers written out."""
+def _powers(axes: Axes) -> None:
+    """Few numbers beside a log scale, written out; everything is drawn already."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-    axes.set_yscale("log")
-    axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0), numticks=6))
+    low, high = axes.get_ylim()
+    axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if high / low < CROWDED else (1.0,), numticks=6))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: plain(float(value))))
     axes.yaxis.set_minor_locator(NullLocator())
 
 
-def _legend(axes: Axes, named: Mapping[str, Any], columns: int = 3) -> None:
-    """Above the axes, in the order given."""
+def _legend(axes: Axes, named: Mapping[str, Any], columns: int = 3, left: float = -0.02) -> None:
+    """Above the axes, in the order given, from `left` of their width on."""
     axes.legend(
         list(named.values()),
         list(named),
         loc="lower left",
-        bbox_to_anchor=(-0.02, 1.0),
+        bbox_to_anchor=(left, 1.0),
         ncols=columns,
         frameon=False,
         handlelength=2.6,
         borderaxespad=0.2,
         columnspacing=1.4,
     )
+
+
+def fitting(names: Sequence[str]) -> int:
+    """How many columns of a legend there is room for above a chart, estimated from the lengths of the names."""
+    for columns in range(len(names), 1, -1):
+        if sum(ENTRY + LETTER * max(map(len, column)) for column in np.array_split(names, columns)) <= WIDTH - BESIDE:
+            return columns
+    return 1
 
 
 def _svg(draw: Callable[[Figure], None], height: float, prefix: str) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from gansmith.errors import RunError
 from gansmith.metrics.table_summary import Summary
+from gansmith.pages.health import Health
 from gansmith.records import Evaluation, Proof
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ class RunRecord:
     missing: tuple[str, ...] = ()  # a sentence for each thing that could not be read or drawn
     table: Summary | None = None  # of a table: its columns beside the real ones, as the newest evaluation saw them
     rows: tuple[tuple[str, ...], ...] = ()  # of a table: a few made rows as texts, below the names of the columns
+    health: Health | None = None  # None of a report that an older gansmith wrote
     pictures: Pictures = field(default_factory=Pictures, compare=False, repr=False)
 
     @property
@@ -128,6 +130,7 @@ class RunRecord:
             "missing": list(self.missing),
             "table": self.table.to_dict() if self.table else None,
             "rows": [list(row) for row in self.rows],
+            "health": self.health.to_dict() if self.health else None,
             "log": [dict(r) for r in self.log],
         }
 
@@ -147,6 +150,7 @@ class RunRecord:
             missing=tuple(values["missing"]),
             table=Summary.from_dict(values["table"]) if values.get("table") else None,
             rows=tuple(map(tuple, values.get("rows", ()))),
+            health=Health.from_dict(values["health"]) if values.get("health") else None,
         )
 
 

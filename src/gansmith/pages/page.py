@@ -5,20 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gansmith.errors import ConfigError
-from gansmith.pages import charts, compare, facts, pictures, table_charts, words
+from gansmith.pages import charts, compare, facts, health, health_charts, pictures, table_charts, words
 from gansmith.pages.board import UNRELIABLE, Card, board
 from gansmith.pages.charts import Chart
 from gansmith.pages.content import Picture, Report, RunRecord
 from gansmith.pages.pictures import Embedded
-from gansmith.records import Score, Setting
+from gansmith.records import Finding, Score, Setting
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 LIMIT = 6 * 2**20  # bytes of a page
 FILTERS: tuple[Callable[..., Any], ...] = (
     *(words.number, words.interval, words.control, words.count, words.plain, words.capital),
     *(facts.headline, facts.of_data, facts.made_with, facts.provisos),
+    *(health.titled, health.explained, health.evidence, health.changed),
 )
 OVERLAID = 6  # runs on one chart at most
 
@@ -36,7 +40,38 @@ class Shown:
 
     @cached_property
     def training(self) -> tuple[Chart, ...]:
-        return charts.training(self.run.log, self.anchor)
+        return charts.training(self.run.log, self.anchor, self.records.turns)
+
+    @cached_property
+    def records(self) -> health_charts.Records:
+        """Everything that was measured of the run's health, along the run."""
+        found = self.run.health or health.Health()
+        return self._placed(self.run.log, found, found.recoveries)
+
+    @cached_property
+    def ill(self) -> tuple[tuple[Finding, tuple[Chart, ...]], ...]:
+        """What the checks found, worst first, with the charts that show it."""
+        found = self.run.health.findings if self.run.health else ()
+        return tuple((f, health_charts.of_finding(f.code, self.records, f"{self.anchor}-{f.code}")) for f in found)
+
+    @cached_property
+    def recovered(self) -> tuple[tuple[health.Line, tuple[Chart, ...]], ...]:
+        """Every recovery, with the charts that show why."""
+        found = self.run.health or health.Health()
+        several = zip(found.recoveries, found.undone or [health.Undone()] * len(found.recoveries), strict=True)
+        return tuple((r, self._why(r, undone, f"{self.anchor}-undone{place}")) for place, (r, undone) in enumerate(several))
+
+    def _why(self, recovery: health.Line, undone: health.Undone, prefix: str) -> tuple[Chart, ...]:
+        return health_charts.of_recovery(recovery, self._placed(undone.ticks, undone, [recovery]), prefix)
+
+    def _placed(
+        self, ticks: Sequence[health.Line], found: health.Health | health.Undone, recoveries: Sequence[health.Line]
+    ) -> health_charts.Records:
+        return health_charts.placed(ticks, found, health.back(recoveries), self.run.classes)
+
+    @cached_property
+    def signals(self) -> tuple[Chart, ...]:
+        return health_charts.overview(self.records, f"{self.anchor}-signal")
 
     @cached_property
     def course(self) -> tuple[Chart, ...]:
@@ -132,15 +167,25 @@ def html(report: Report) -> str:
     return found
 
 
+def diagnosis(run: RunRecord, command: str, version: str) -> str:
+    """The page of a diagnosis: findings with the charts that show them, recoveries, all signals. `command` makes it again."""
+    return _environment({}).get_template("diagnosis.html").render(one=Shown(run, "r1"), command=command, version=version)
+
+
 def _render(report: Report, shown: Sequence[Shown], beside: Beside | None, several: Sequence[Picture], embedded: Sequence[Embedded]) -> str:
+    place = {id(p): e for p, e in zip(several, embedded, strict=True)}
+    return _environment(place).get_template("report.html").render(report=report, shown=shown, beside=beside, unreliable=UNRELIABLE)
+
+
+def _environment(place: Mapping[int, Embedded]) -> Environment:
+    """Templates and what they call. `place`: id of each picture -> it as it goes into the page."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    place = {id(p): e for p, e in zip(several, embedded, strict=True)}
     loader = PackageLoader("gansmith.pages")
     environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters.update({f.__name__: f for f in FILTERS})
     environment.filters["embedded"] = lambda p: place[id(p)]
-    return environment.get_template("report.html").render(report=report, shown=shown, beside=beside, unreliable=UNRELIABLE)
+    return environment
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from gansmith.pages import compare, facts, words
+from gansmith.pages import compare, facts, health, words
 from gansmith.pages.board import board
 from gansmith.pages.content import Report, RunRecord
 from gansmith.records import Score
@@ -40,8 +40,23 @@ def _run(run: RunRecord, level: str) -> list[str]:
             f"{level}# Usefulness",
             _table(("Setting", "Answer", "Found"), [(s.title, s.answer, s.sentence) for s in run.proof.settings]),
         ]
+    parts += _health(run, level)
     parts.append(f"Train it again: {_code(run.again)}")
     return [p for p in parts if p]
+
+
+def _health(run: RunRecord, level: str) -> list[str]:
+    found = run.health
+    if found is None:
+        return []
+    parts = [f"{level}# Health", _safe(found.summary), "\n".join(f"- {_safe(gap)}" for gap in found.gaps)]
+    if found.findings:
+        rows = [(f.severity, f"{f.code} {health.titled(f.code)}", f.message, f.advice) for f in found.findings]
+        parts.append(_table(("Severity", "Check", "What was seen", "What to change"), rows))
+    if found.recoveries:
+        recovered = [(words.plain(r["step"]), f"{r.get('code')} {r.get('message')}", health.changed(r)) for r in found.recoveries]
+        parts += ["Went back, and on with other settings:", _table(("Step", "Illness", "Changed"), recovered)]
+    return parts
 
 
 def _score(score: Score, smote: Sequence[str]) -> tuple[str, ...]:

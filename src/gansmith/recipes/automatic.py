@@ -40,6 +40,9 @@ LOOKED_AT = 1_000  # … on so many samples each, where there are as many to tra
 UNSEEN = 4_000  # rows kept out, with a part told, by which a generator of rows is looked at
 LOOKING = 1 / 15  # … and all together at most this share of the samples seen: a sample costs twelve times as much to learn from as to draw
 FEWEST_TICKS = 20
+EXAMINED = 256  # samples of an examination, which together cost about as much as so many to learn from …
+EXAMINING = 0.0125  # … so there are so many that they take about this share of the run …
+EXAMS = (16, 100)  # … between these: a short run is a trial, of which it is worth more to know why
 
 
 @dataclass(frozen=True)
@@ -139,6 +142,7 @@ def resolve_length(recipe: Recipe, situation: Situation, trial: Trial, samples_p
     samples = recipe.run.samples or chosen.get("run.samples")
     seen = min(samples or math.inf, (recipe.run.minutes or math.inf) * 60 * samples_per_second)
     chosen["run.looks"] = min(LOOKS, int(LOOKING * seen / min(LOOKED_AT, situation.samples)))
+    chosen["run.exams"] = max(EXAMS[0], min(EXAMS[1], int(EXAMINING * seen / EXAMINED)))
     chosen["run.tick"] = max(1, min(steps, samples // taken // FEWEST_TICKS) if samples else steps)
     return _fill(recipe, chosen)
 

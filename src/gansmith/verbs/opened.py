@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from gansmith import artefact, domains, given, latent
+from gansmith import artefact, config, domains, given, latent
 from gansmith.conditions import Conditions
 from gansmith.config import Recipe
 from gansmith.data.order import Feed
@@ -23,15 +23,18 @@ from gansmith.data.store import Collection
 from gansmith.domains.domain import Codec, Domain
 from gansmith.engine import probe
 from gansmith.engine.distribute import World
+from gansmith.engine.examine import Subjects
 from gansmith.engine.quality import Standard, by_samples, by_surprise
 from gansmith.errors import DataError
+from gansmith.health.signals import FEWEST, Originality
 from gansmith.layout import Batch, Layout
-from gansmith.metrics.gauge import gauge
+from gansmith.metrics.gauge import coarse, gauge
 from gansmith.randomness import seed_of, stream
 from gansmith.recipes import automatic
 from gansmith.verbs.parts import Parts, apart, check_parts, networks_of, pair_of
 
 MEMORY = "memory:"  # the source of data that were passed from Python
+BY_HEART = 2_000  # training samples, up to which they may be learned by heart, and are all compared
 PREVIEW = 64  # samples in a preview
 LARGEST = {"cpu": 64, "mps": 128, "cuda": 256}  # side of pictures that an automatic size does not exceed
 
@@ -86,11 +89,12 @@ class Opened:
         """What a run on these data is called unless the user names it."""
         return Path(recipe.data.source.rstrip("/")).name.split(".")[0].replace(":", "-") or "run"
 
-    def feed(self, batch: int, seed: int, world: World, moves: int = 1, balance: bool = False) -> Feed:
+    def feed(self, batch: int, seed: int, world: World, moves: int = 1, balance: bool = False, members: np.ndarray | None = None) -> Feed:
+        """Batches of the training samples, or of `members`."""
         return Feed(
             self.collection.raw,
             self.codec.encode,
-            members=self.members,
+            members=self.members if members is None else members,
             labels=self.collection.labels,
             condition=self.layout.condition,
             batch=batch,
@@ -106,9 +110,7 @@ class Opened:
 
     def resolve(self, recipe: Recipe, parts: Parts, world: World) -> tuple[Recipe, float, list[probe.Trial]]:
         """The recipe with nothing left to choose, the samples a second it gives here, and what the probe of the machine found."""
-        labels = self.collection.labels
-        classes = () if labels is None else tuple(np.unique(labels[self.members], return_counts=True)[1].tolist())
-        situation = automatic.Situation(self.layout, len(self.members), self.total_variance, world.device, classes)
+        situation = self._situation(world.device)
         game = automatic.resolve_game(recipe, situation)
         check_parts(parts, self.layout, game, several=self.collection.conditions is not None)
 
@@ -130,6 +132,16 @@ class Opened:
         chosen = probe.best(trials)
         speed = chosen.samples_per_second * world.size
         return automatic.resolve_length(game, situation, chosen, speed), speed, trials
+
+    def _situation(self, device: str) -> automatic.Situation:
+        labels = self.collection.labels
+        classes = () if labels is None else tuple(np.unique(labels[self.members], return_counts=True)[1].tolist())
+        return automatic.Situation(self.layout, len(self.members), self.total_variance, device, classes)
+
+    def automatic(self, recipe: Recipe, device: str) -> dict[str, Any]:
+        """Settings that the data would have been trained with, had none been asked for but the network and the batch."""
+        kept = {name: value for name, value in config.flat(recipe).items() if name in ("network.name", "network.width", "run.batch")}
+        return config.flat(automatic.resolve_game(config.merge(Recipe(data=recipe.data), kept), self._situation(device)))
 
     def setting(self, recipe: Recipe, parts: Parts, device: str) -> probe.Setting:
         """What the engine has to know of these data and parts."""
@@ -167,6 +179,30 @@ class Opened:
         if self.collection.conditions is not None:
             labels = self.collection.conditions.values[members]
         return real, *self._drawn(recipe, "look", labels, device)
+
+    def subjects(self, recipe: Recipe, device: str) -> Subjects:
+        """What both players are examined on through a run."""
+        assert recipe.network.latent
+        seed, kept = seed_of(recipe.run.seed, "exam"), np.flatnonzero(self.held)
+
+        def some(members: np.ndarray) -> Batch:
+            return self.feed(min(automatic.EXAMINED, len(members)), seed, World(device=device), members=members)(0)
+
+        def all_of(members: np.ndarray) -> Tensor:
+            return coarse(self.codec.encode(torch.from_numpy(np.take(self.collection.raw, members, axis=0))))
+
+        train, unlike_rows = some(self.members), not self.layout.given
+        few = unlike_rows and len(kept) >= FEWEST and max(len(self.members), len(kept)) <= BY_HEART
+        return Subjects(
+            self.layout,
+            train,
+            some(kept) if len(kept) >= FEWEST else None,
+            latent.draw(recipe.run.seed, "exam", 0, len(train.x), recipe.network.latent).to(device),
+            original=Originality(all_of(self.members), all_of(kept)) if few else None,
+            measure=gauge(self.look(recipe, device)[0]) if unlike_rows else None,
+            labels=self.collection.labels is not None and self.collection.conditions is None and unlike_rows,
+            scale=max(self.total_variance, 1e-12) ** 0.5,
+        )
 
     def _drawn(self, recipe: Recipe, purpose: str, labels: np.ndarray, device: str) -> tuple[Tensor, Tensor | None]:
         """Latents, and the conditions that labels [N] or rows of conditions [N, K] are."""

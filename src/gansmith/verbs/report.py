@@ -17,12 +17,14 @@ from gansmith.domains.domain import ChoiceCodec
 from gansmith.domains.image.grid import GAP
 from gansmith.engine import checkpoint
 from gansmith.errors import ConfigError, GansmithError, RunError
+from gansmith.health.checks import examine
 from gansmith.metrics.table_summary import Summary
 from gansmith.pages import Picture, Pictures, Report, RunRecord
 from gansmith.pages.words import count
 from gansmith.records import Evaluation, Proof
 from gansmith.runs import RunFolder, find, read_json, write_json, write_text
 from gansmith.verbs import kept
+from gansmith.verbs.diagnose import health_of, history_of
 from gansmith.verbs.run import Run
 
 if TYPE_CHECKING:
@@ -110,6 +112,7 @@ def gather(folder: RunFolder, name: str) -> RunRecord:
     )
     evaluations: tuple[Evaluation, ...] = tuple(attempt(lambda: kept.evaluations(folder), []))
     proofs: tuple[Proof, ...] = tuple(attempt(lambda: kept.proofs(folder), []))
+    history = history_of(folder)
     seconds = attempt(lambda: checkpoint.newest(folder).seconds, 0.0)
     return RunRecord(
         name=name,
@@ -124,6 +127,7 @@ def gather(folder: RunFolder, name: str) -> RunRecord:
         missing=tuple(missing),
         table=attempt(lambda: _table(folder), None),
         rows=_rows(generator) if generator and of_rows else (),
+        health=health_of(folder, history, examine(history)),
         pictures=pictures,
     )
 

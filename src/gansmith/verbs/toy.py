@@ -16,17 +16,20 @@ from gansmith import latent
 from gansmith.domains.toy import TOY, ToyCodec
 from gansmith.domains.toy.sources import TOYS
 from gansmith.engine import checkpoint
+from gansmith.engine.guard import Recovery
 from gansmith.engine.loop import Tick
 from gansmith.engine.moves import generate, logits_of
 from gansmith.engine.players import Players
 from gansmith.errors import ConfigError, DataError, nearest
 from gansmith.losses import LOSSES, LossPair
 from gansmith.penalties import PENALTIES
+from gansmith.records import Finding
 from gansmith.verbs import frames
 from gansmith.verbs.frames import Moment, Plane
 from gansmith.verbs.parts import Parts, build_players, pair_of
+from gansmith.verbs.playing import Audience, Silent, Started
 from gansmith.verbs.run import Run
-from gansmith.verbs.train import Audience, Silent, Started, train
+from gansmith.verbs.train import train
 
 NAMES = tuple(name.removeprefix("toy:") for name in TOYS)
 FRAMES, BATCH = 60, 128  # moments looked at in a run whose end is known in samples
@@ -37,6 +40,7 @@ ALIKE: dict[str, Any] = {
     "machine.precision": "fp32",
     "machine.threads": 1,
     "machine.workers": 1,
+    "run.guard": False,  # what goes wrong is what one wants to see
     "penalty.form": "exact",
     "run.batch": BATCH,
     "run.previews": 0,
@@ -176,6 +180,12 @@ class Recorder:
         reached = checkpoint.load(self.run, self.players)
         self.moments.append(self.scene.moment(reached.step, self.players))
         self.audience.tick(tick)
+
+    def finding(self, finding: Finding, step: int) -> None:
+        self.audience.finding(finding, step)
+
+    def recovered(self, recovery: Recovery) -> None:
+        self.audience.recovered(recovery)
 
     def over(self, run: Path) -> None:
         self.audience.over(run)

@@ -3,86 +3,28 @@
 from __future__ import annotations
 
 import shutil
-import signal
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import nn
 
-from gansmith import artefact, config, losses
+from gansmith import config, losses
 from gansmith.config import Recipe
-from gansmith.data.store import Collection
-from gansmith.engine import checkpoint, distribute, probe
-from gansmith.engine.checkpoint import Position
+from gansmith.engine import checkpoint, distribute, guard, probe
 from gansmith.engine.distribute import World
-from gansmith.engine.loop import Tick, Watcher, play
-from gansmith.engine.plan import Plan
-from gansmith.engine.players import Players
-from gansmith.engine.quality import Quality
-from gansmith.engine.watch import Checkpoints, Log, Previews, TensorBoard
-from gansmith.errors import ConfigError, DataError, GansmithError, MissingExtra, RunError, TrainingError
-from gansmith.layout import Layout
+from gansmith.errors import ConfigError, DataError, MissingExtra, RunError
 from gansmith.recipes import named
 from gansmith.runs import RunFolder, create, find, read_json, write_json, write_text
 from gansmith.verbs.opened import MEMORY, Opened
-from gansmith.verbs.parts import Parts, build_players
+from gansmith.verbs.parts import Parts
+from gansmith.verbs.playing import HANDS, Audience, Match, Silent, out_of_memory_told, together
 from gansmith.verbs.run import Run
 
-HANDS = ("machine.device", "machine.threads", "machine.workers")  # who does the work, not what is drawn
-FREE = (*HANDS, "run.stop_early")  # a resume may change them
+FREE = (*HANDS, "run.stop_early")  # settings that a resume may change
 NAMES = ("digits",)  # of data sets that are taken before a path of that name
-
-
-@dataclass(frozen=True)
-class Started:
-    """What is known when a run begins; the command line shows it."""
-
-    run: RunFolder
-    recipe: Recipe
-    collection: Collection
-    layout: Layout
-    training: int
-    parameters: tuple[int, int]  # of generator and discriminator
-    trials: Sequence[probe.Trial] = ()
-    resumed: Position = field(default_factory=Position)
-
-
-class Audience(Protocol):
-    """Told what happens; the command line has one that draws a progress bar."""
-
-    def opening(self, done: int, all: int) -> None:
-        """`done` of `all` samples are decoded."""
-
-    def started(self, started: Started) -> None:
-        """Everything is chosen; the first step comes next."""
-
-    def tick(self, tick: Tick) -> None:
-        """A tick has passed."""
-
-    def over(self, run: Path) -> None:
-        """The run was ended before its time: its generator had been far worse than its best for long."""
-
-
-class Silent:
-    """An audience that says nothing."""
-
-    def opening(self, done: int, all: int) -> None:
-        pass
-
-    def started(self, started: Started) -> None:
-        pass
-
-    def tick(self, tick: Tick) -> None:
-        pass
-
-    def over(self, run: Path) -> None:
-        pass
 
 
 def train(
@@ -159,7 +101,7 @@ def _fresh(recipe: Recipe, data: Any, parts: Parts, world: World, audience: Audi
         run = RunFolder(Path(world.text("")))
         recipe = config.read(run.recipe)
         opened = Opened.of(recipe, data, world.device)
-    return _together(run, recipe, opened, parts, world, audience, trials)
+    return together(Match(run, recipe, opened, parts, world, audience), trials)
 
 
 def _new_folder(runs: Path, name: str, recipe: Recipe, facts: dict[str, Any]) -> RunFolder:
@@ -205,7 +147,7 @@ def _refuse_what_cannot_start(recipe: Recipe, parts: Parts, world: World) -> Non
 
 
 def _resume(run: RunFolder, changes: Mapping[str, Any], data: Any, parts: Parts, audience: Audience) -> Run:
-    recipe = config.read(run.recipe)
+    recipe = guard.mended(config.read(run.recipe), run)
     _refuse_changes(recipe, changes)
     recipe = config.merge(recipe, {k: v for k, v in changes.items() if k in FREE})
     facts = read_json(run.data)
@@ -233,7 +175,7 @@ def _resume(run: RunFolder, changes: Mapping[str, Any], data: Any, parts: Parts,
                 f"(fingerprint {opened.fingerprint}, was {facts['fingerprint']}). Put the old data back, or train anew."
             )
         with out_of_memory_told():
-            return _together(run, recipe, opened, parts, world, audience, [])
+            return together(Match(run, recipe, opened, parts, world, audience), [])
     finally:
         world.leave()
 
@@ -244,124 +186,6 @@ def _refuse_changes(recipe: Recipe, changes: Mapping[str, Any]) -> None:
     differ = [f"{k} is {now[k]}, asked for {wanted[k]}" for k in now if now[k] != wanted[k] and k not in FREE]
     if differ:
         raise RunError(f"a resumed run keeps its settings, and these differ: {'; '.join(differ)}. Leave them out, or train a new run.")
-
-
-def _together(
-    run: RunFolder, recipe: Recipe, opened: Opened, parts: Parts, world: World, audience: Audience, trials: Sequence[probe.Trial]
-) -> Run:
-    """Train in as many processes of this machine as the recipe says, unless a launcher has already made them."""
-    workers = recipe.machine.workers or 1
-    if world.size > 1 or workers == 1:
-        _play(run, recipe, opened, parts, world, audience, trials)
-        return Run(run, parts.generator)
-    hands = [word for name in HANDS for word in ("--set", f"{name}={config.flat(recipe)[name]}")]
-    others = distribute.launch(workers, ["-m", "gansmith", "train", "--resume", str(run.path), *hands], run.workers_log)
-    alike = World(0, workers, world.device)
-    try:
-        _play(run, recipe, opened, parts, alike, audience, trials)
-    finally:
-        alike.leave()
-        distribute.end(others)
-    return Run(run)
-
-
-def _play(
-    run: RunFolder, recipe: Recipe, opened: Opened, parts: Parts, world: World, audience: Audience, trials: Sequence[probe.Trial]
-) -> None:
-    """Build the players, bring them to the newest checkpoint, and play to the end."""
-    plan = Plan.of(recipe, opened.layout)
-    players = build_players(recipe, opened.layout, parts, world.device)
-    position = checkpoint.load(run, players)
-    for weights in (players.generator.weights, players.discriminator.weights, players.average):
-        world.same(weights)  # a user's own modules need not begin alike in every process
-    feed = opened.feed(plan.batch, plan.seed, world, plan.needs.critics, bool(recipe.data.balance))
-    setting = opened.setting(recipe, parts, world.device)
-    goal = probe.objective(recipe, setting, recipe.machine.precision or "fp32", recipe.penalty.form or "exact")
-    watch: list[Watcher] = []
-    quality = None
-    if world.first:
-        run.cut(position.step)
-        if recipe.run.looks:
-            quality = Quality(run, recipe.run.looks, opened.standard(recipe, world.device), position)
-        watch = _watchers(run, recipe, opened, parts, world, audience, position, quality)
-        counts = (players.generator.weights.numel(), players.discriminator.weights.numel())
-        audience.started(Started(run, recipe, opened.collection, opened.layout, len(opened.members), counts, trials, position))
-
-    def over() -> bool:
-        return quality is not None and recipe.run.stop_early and quality.lost
-
-    with asked_to_stop() as asked, probe.threads(recipe.machine.threads or 1):
-        reached = play(players, feed, goal, plan, world, position, watch, lambda: asked() or over())
-    if world.first and recipe.run.report and (over() or reached.finished):
-        _write_report(run)
-    if over():
-        audience.over(run.path)
-    elif not reached.finished:  # a stop was asked for, here or in another process
-        raise KeyboardInterrupt
-
-
-def _write_report(run: RunFolder) -> None:
-    """The page of the run; that it could not be written is no reason to lose what was trained."""
-    from gansmith.verbs.report import report  # matplotlib takes a second to load, in which nothing would be seen of the run
-
-    with suppress(GansmithError):
-        report(run.path)
-
-
-def _watchers(
-    run: RunFolder, recipe: Recipe, opened: Opened, parts: Parts, world: World, audience: Audience, start: Position, quality: Quality | None
-) -> list[Watcher]:
-    card, rows = opened.card(recipe, parts), opened.rows
-
-    def export(tick: Tick, players: Players) -> None:
-        step, weights = quality.chosen(tick, players) if quality else (tick.position.step, checkpoint.average_weights(players))
-        artefact.save(run.generator, replace(card, step=step), opened.codec.state(), weights, rows)
-
-    found: list[Watcher] = [Log(run), *([quality] if quality else [])]
-    if recipe.run.tensorboard:
-        found.append(TensorBoard(run))
-    latents, condition = opened.preview_latents(recipe, world.device)
-    found.append(
-        Previews(run, recipe.run.previews, latents, condition, lambda x: opened.codec.picture(opened.codec.decode(x), columns=8), start)
-    )
-    found.append(Checkpoints(run, recipe.run.checkpoint_seconds, recipe.run.keep, export))
-    found.append(lambda tick, players: audience.tick(tick))
-    return found
-
-
-@contextmanager
-def out_of_memory_told() -> Iterator[None]:
-    """Turns what is raised where there is no memory left into a TrainingError."""
-    try:
-        yield
-    except (MemoryError, RuntimeError) as error:
-        if not isinstance(error, MemoryError | torch.OutOfMemoryError) and "DefaultCPUAllocator" not in str(error):
-            raise
-        raise TrainingError(
-            "there is not enough memory for this run. Lower run.batch (--batch), network.width or --size, or close what else uses the "
-            f"device; what the last checkpoint holds is kept. ({str(error).splitlines()[0] if str(error) else type(error).__name__})"
-        ) from error
-
-
-@contextmanager
-def asked_to_stop() -> Iterator[Callable[[], bool]]:
-    """Whether Ctrl-C or SIGTERM has come. The first is answered at the next tick with a checkpoint; a second Ctrl-C ends at once."""
-    if threading.current_thread() is not threading.main_thread():
-        yield lambda: False
-        return
-    seen: list[int] = []
-
-    def note(number: int, frame: object) -> None:
-        if seen and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        seen.append(number)
-
-    before = {s: signal.signal(s, note) for s in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield lambda: bool(seen)
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def automatic_device(recipe: Recipe) -> str:

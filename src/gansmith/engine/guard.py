@@ -1,0 +1,198 @@
+"""What looks after a run: it tells what the checks find as it happens, keeps healthy moments, and says when and how to go back."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from gansmith import config
+from gansmith.config import Recipe
+from gansmith.engine import checkpoint
+from gansmith.engine.examine import Examiner
+from gansmith.engine.loop import Tick
+from gansmith.engine.players import Players
+from gansmith.engine.quality import Quality
+from gansmith.engine.watch import add_line, record_of
+from gansmith.health.checks import examine, findings
+from gansmith.health.history import History
+from gansmith.health.remedies import remedy
+from gansmith.records import Finding
+from gansmith.runs import RunFolder, write_text
+
+TRIES = 3  # times in a run that it goes back; what these do not mend, more of them will not
+MOMENTS = 8  # healthy moments kept in a run at most, evenly over it …
+KEPT = 4  # … and of those before the oldest checkpoint so many, the newest
+BEFORE = 0.8  # share of the steps so far: an illness was there for a while before it was sure, so what is younger is not trusted
+TOLD = 4  # findings told while the run goes on; the others are for `gansmith diagnose`
+
+
+@dataclass(frozen=True)
+class Recovery:
+    """A time the run went back and on with other settings; a line of recoveries.jsonl."""
+
+    step: int  # at which the illness was sure
+    back: int  # step gone back to; 0: anew
+    code: str
+    message: str
+    changes: Mapping[str, Any]  # dotted setting -> its new value; empty where a lost process was replaced
+    number: int  # of this recovery in the run, from 1
+    seconds: float = 0.0  # trained until then
+
+    @property
+    def sentence(self) -> str:
+        """What was done, for people."""
+        if not self.changes:
+            return f"step {self.step:,}: {self.code}, going on from the newest checkpoint."
+        place = f"step {self.back:,}" if self.back else "the start"
+        changes = ", ".join(
+            f"{name}={value:.3g}" if isinstance(value, float) else f"{name}={value}" for name, value in self.changes.items()
+        )
+        return f"step {self.step:,}: {self.code}, going back to {place}, and on with {changes}."
+
+
+def recoveries(run: RunFolder) -> list[Recovery]:
+    """Those of a run, oldest first."""
+    return [Recovery(**line) for line in run.recovered()]
+
+
+def mended(recipe: Recipe, run: RunFolder) -> Recipe:
+    """The recipe with what the recoveries changed: a kill may have come between a recovery and the writing of recipe.yaml."""
+    for recovery in recoveries(run):
+        recipe = config.merge(recipe, recovery.changes)
+    return recipe
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the checks found at an examination, worst first, and which of it had been found at the one before too: one may be chance."""
+
+    findings: tuple[Finding, ...] = ()
+    sure: tuple[Finding, ...] = ()
+
+    @property
+    def well(self) -> bool:
+        """Whether nothing is wrong, not even surely."""
+        return all(f.severity == "note" for f in self.findings)
+
+
+class Guard:
+    """Looks at a run's history after every examination; everything it decides depends on what is in the run folder alone, and on no time,
+    so that a run which was interrupted decides alike.
+
+    automatic  settings that the automatic recipe would choose for the data
+    acts       whether it goes back; it always tells
+    tell       told of a finding and the step at which it was sure
+    """
+
+    def __init__(
+        self,
+        run: RunFolder,
+        examiner: Examiner,
+        quality: Quality | None,
+        recipe: Recipe,
+        data: Mapping[str, Any],
+        automatic: Mapping[str, Any],
+        tell: Callable[[Finding, int], None],
+    ) -> None:
+        self.run, self.examiner, self.quality, self.automatic, self.tell = run, examiner, quality, automatic, tell
+        self.acts, self.settings = recipe.run.guard, config.flat(recipe)
+        self.recoveries = recoveries(run)
+        self.history = History(tuple(run.records()), settings=self.settings, data=data, recovered=tuple(asdict(r) for r in self.recoveries))
+        self.told: set[str] = set()
+        self.seen = Seen()
+        steps = [exam["step"] for exam in examiner.exams]
+        for step in steps[-2:]:
+            self._look(step)
+        self.exams = len(steps)
+
+    def __call__(self, tick: Tick, players: Players) -> None:
+        self.history = replace(self.history, ticks=(*self.history.ticks, record_of(tick)))
+        if len(self.examiner.exams) == self.exams:
+            return
+        self.exams = len(self.examiner.exams)
+        self._look(tick.position.step)
+        for finding in self.seen.sure:
+            if finding.code not in self.told and finding.severity != "note" and len(self.told) < TOLD:
+                self.told.add(finding.code)
+                self.tell(finding, tick.position.step)
+        if self.acts and self.seen.well and int(tick.position.share * MOMENTS) > int(self._share_of_moment() * MOMENTS):
+            checkpoint.save_moment(self.run, players, tick.position, KEPT)
+
+    @property
+    def wanted(self) -> Recovery | None:
+        """How to go back, where something severe is sure, or the run is lost, and settings can mend it."""
+        if not self.acts or len(self._changed) >= TRIES or not self.examiner.exams:
+            return None
+        lost = self.quality is not None and self.quality.lost
+        step = int(self.examiner.exams[-1]["step"])
+        for finding in self.seen.sure:
+            if (finding.severity == "severe" or lost) and (found := self._recovery(finding, step)) is not None:
+                return found
+        return None
+
+    def after(self, stopped: str, step: int) -> Recovery | None:
+        """How to go back after the run stopped with this sentence, a value not being finite."""
+        if not self.acts or len(self._changed) >= TRIES:
+            return None
+        found = findings(examine(replace(self._until(step), stopped=stopped)))
+        return next((r for f in found if f.severity == "severe" and (r := self._recovery(f, step)) is not None), None)
+
+    @property
+    def _changed(self) -> list[Recovery]:
+        return [r for r in self.recoveries if r.changes]
+
+    def _recovery(self, finding: Finding, step: int) -> Recovery | None:
+        """What would be done about a finding; None where nothing more can be."""
+        tries = sum(r.code == finding.code for r in self._changed)
+        changes = remedy(finding, self.settings, tries, self.automatic)
+        if not changes:
+            return None
+        # a second try of the same goes farther back, so that no state is come to twice with the same settings ahead
+        moments = [m for m in sorted(map(checkpoint.step_of, self.run.moments()), reverse=True) if m <= BEFORE * step]
+        back = moments[tries] if tries < len(moments) else 0
+        return Recovery(step, back, finding.code, finding.message, changes, len(self._changed) + 1)
+
+    def _look(self, step: int) -> None:
+        found = tuple(findings(examine(self._until(step))))
+        before = {f.code: f.severity for f in self.seen.findings}
+        self.seen = Seen(found, tuple(f for f in found if before.get(f.code) == f.severity))
+
+    def _until(self, step: int) -> History:
+        """The history as it was at a step, without what the machine decides."""
+        looks = [asdict(look) for look in self.quality.looks] if self.quality is not None else []
+        lines = (self.history.ticks, self.examiner.exams, looks)
+        ticks, exams, looks_then = (tuple(line for line in each if line["step"] <= step) for each in lines)
+        return replace(self.history, ticks=ticks, exams=exams, looks=looks_then)
+
+    def _share_of_moment(self) -> float:
+        """Share of the run that was done at the newest healthy moment."""
+        steps = set(map(checkpoint.step_of, self.run.moments()))
+        return max((float(exam["share"]) for exam in self.examiner.exams if exam["step"] in steps), default=0.0)
+
+
+def go_back(run: RunFolder, recipe: Recipe, recovery: Recovery) -> None:
+    """Write down that the run goes back and with what settings it goes on, and keep what its records said until then.
+
+    A kill at any moment leaves either the run as it was, or one that goes on as if it had not been killed: once the line is in
+    recoveries.jsonl, checkpoints of what is undone count no more.
+    """
+    for path in (run.log, run.quality, run.health, run.speed):
+        if path.exists():
+            target = run.tries / str(recovery.number) / path.name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, target)
+    add_line(run.recoveries, asdict(recovery))
+    for path in (*run.saved(), *run.moments()):
+        if checkpoint.step_of(path) > recovery.back:
+            path.unlink(missing_ok=True)
+    write_text(run.recipe, "".join(f"# {r.sentence} {r.message}\n" for r in recoveries(run)) + config.dump(mended(recipe, run)))
+
+
+def note_loss(run: RunFolder, message: str) -> Recovery:
+    """Write down that a lost process is replaced, and the run goes on from its newest checkpoint."""
+    position = checkpoint.newest(run)
+    found = Recovery(position.step, position.step, "H223", message, {}, len(run.recovered()) + 1, position.seconds)
+    add_line(run.recoveries, asdict(found))
+    return found

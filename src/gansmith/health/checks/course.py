@@ -1,0 +1,184 @@
+"""Illnesses of the run's course: its arithmetic, its length, its data, its machine."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from gansmith.health.checks import thresholds as limit
+from gansmith.health.checks.looking import CERTAIN, Absent, check, listed, over, poor, stuck, usual, window
+from gansmith.health.history import History, between, lately, number, numbers, typical
+from gansmith.records import Finding, Severity
+
+
+@check("H210")
+def not_finite(history: History) -> Finding | None:
+    """A loss, a gradient or a weight is no number any more."""
+    named = re.search(r"the (\S.*?) is not finite", history.stopped)
+    last = history.ticks[-1] if history.ticks else {}
+    where = named.group(1) if named else next((str(k) for k, v in last.items() if isinstance(v, float) and not math.isfinite(v)), None)
+    if where is None:
+        return None
+    advice = (
+        "Halve optimiser.lr_generator and optimiser.lr_discriminator and raise penalty.gamma three times; the last good checkpoint is kept."
+    )
+    if history.settings.get("machine.precision") == "bf16":
+        advice = f"Set machine.precision=fp32. {advice}"
+    return Finding("H210", "severe", f"the {where} is not finite.", advice, {"where": where, CERTAIN: True})
+
+
+@check("H215")
+def average_lags(history: History) -> Finding | None:
+    """The averaged generator, which sampling uses, is behind the live one."""
+    seen = window(history, limit.LEARNED)
+    live, average, gap = seen.of("off_live"), seen.of("off_average"), seen.of("ema_gap")
+    if average < limit.LAGS * live or gap < limit.LAG_GAP:
+        return None
+    halflife, length = number(history.settings.get("average.halflife")), _length(history)
+    value = f"{max(1.0, limit.HALFLIFE * length):.0f}" if length is not None else "20000"
+    advice = f"Set average.halflife={value}{f' (it is {halflife:,.0f} samples)' if halflife is not None else ''}."
+    what = f"the averaged generator is {average:.2g} from the data, and the live one {live:.2g}."
+    return Finding("H215", "warning", what, advice, {"off_average": average, "off_live": live, "apart": gap, "halflife": halflife})
+
+
+def _length(history: History) -> float | None:
+    """Real samples that the whole run will have seen."""
+    seen, known = numbers(history.ticks[-1:], "seen"), number(history.settings.get("run.samples"))
+    return known if known is not None else seen[0] / history.share if seen and history.share > 0 else None
+
+
+@check("H216")
+def batch_too_small(history: History) -> Finding | None:
+    """Each step sees so few samples that the game is mostly chance."""
+    batch, count = number(history.settings.get("run.batch")), number(history.data.get("training"))
+    if batch is None:
+        raise Absent("the batch of this run is not recorded.")
+    if batch >= limit.SMALL_BATCH or (count is not None and count < limit.BATCHES * batch):
+        return None
+    of = f" of {count:,.0f}" if count is not None else ""
+    what = f"a step sees {batch:.0f} sample{'s' if batch > 1 else ''}{of}: what it learns is mostly chance."
+    advice = f"Train anew with run.batch={usual(history, 'run.batch') or limit.USUAL_BATCH:.0f}, and as many steps."
+    return Finding("H216", "warning", what, advice, {"batch": batch, "training samples": count, CERTAIN: True})
+
+
+@check("H217")
+def too_few_steps(history: History) -> Finding | None:
+    """The run ends, or will end, while the generator is far from what it could become."""
+    layout = history.data.get("layout")
+    if isinstance(layout, Mapping) and layout.get("given"):
+        return _too_few_for_rows(history)
+    seen, steps = window(history, limit.LEARNED), _steps(history)
+    if not poor(history, seen):
+        return None
+    few, falling = steps is not None and steps < limit.FEW_STEPS, history.share >= limit.SETTLED and stuck(history) is False
+    if not few and not falling:
+        return None
+    length = _length(history)
+    what = f"the samples are far from the data{f', and the whole run has {steps:,.0f} steps' if steps is not None else ''}"
+    what += "; they were still getting better." if falling else "."
+    value = f"={10 * length:.0f} (it is {length:,.0f})" if length is not None else " ten times as high"
+    evidence = {"steps": steps, "off_average": seen.maybe("off_average")}
+    return Finding("H217", "warning", what, f"Train anew with run.samples{value}.", evidence)
+
+
+def _too_few_for_rows(history: History) -> Finding | None:
+    """The same of rows of choices, of which only how surprising unseen ones are is measured."""
+    surprise = numbers(between(history.looks, limit.YOUNG, 1.0), "distance")
+    if len(surprise) < limit.LOOKS or history.share < limit.SETTLED:
+        raise Absent(f"unseen rows were looked at {len(surprise)} times, up to {history.share:.0%} of the run: too few to tell a trend by.")
+    before, now = surprise[2 * len(surprise) // 3 - 1], surprise[-1]
+    if (late := over(before - now, surprise[0] - now)) < limit.FALLING:
+        return None
+    what = f"unseen rows were still getting less surprising when the run ended: {late:.0%} of what was gained came in its last third."
+    return Finding("H217", "warning", what, "Train anew with run.samples three times as high.", {"surprise": now, "late": late})
+
+
+def _steps(history: History) -> float | None:
+    """Steps of the whole run."""
+    step = numbers(history.ticks[-1:], "step") or numbers(history.exams[-1:], "step")
+    return step[0] / history.share if step and history.share > 0 else None
+
+
+@check("H219")
+def data_faults(history: History) -> Finding | None:
+    """Faults of the data that were noticed when they were opened, and which no training mends."""
+    told = history.data.get("findings")
+    if not isinstance(told, list):
+        raise Absent("what was noticed in the data is not recorded: data.json is missing, or of an older gansmith.")
+    faults = [f for f in told if isinstance(f, Mapping) and f.get("code") in limit.FAULTS and f.get("severity") != "note"]
+    if not faults:
+        return None
+    what, advice = (" ".join(dict.fromkeys(_sentence(f.get(key)) for f in faults)) for key in ("message", "advice"))
+    return Finding("H219", "warning", what, advice, {"codes": sorted(str(f["code"]) for f in faults), CERTAIN: True})
+
+
+def _sentence(text: Any) -> str:
+    return text if isinstance(text, str) else ""
+
+
+@check("H220")
+def slow_loading(history: History) -> Finding | None:
+    """The players wait for samples."""
+    recent = lately(history.speeds, limit.LATELY, limit.FEWEST)
+    waiting, playing = typical(recent, "data"), typical(recent, "game")
+    if waiting is None or len(recent) < limit.FEWEST:
+        raise Absent("what the time went into is not recorded: an older gansmith trained this run, or it has only begun.")
+    if waiting < limit.WAITING:
+        return None
+    what = f"{waiting:.0%} of the time goes into fetching samples{f', and {playing:.0%} into training' if playing is not None else ''}."
+    advice = "Keep the data on a local disk; large pictures want to be made small once, before the run, and not at every step."
+    severity: Severity = "warning" if waiting > limit.MOSTLY_WAITING else "note"
+    return Finding("H220", severity, what, advice, {"fetching": waiting, "training": playing, CERTAIN: True})
+
+
+@check("H221")
+def layer_does_not_learn(history: History) -> Finding | None:
+    """Parameters that no gradient reaches, units that are dead, numbers of the latent without effect."""
+    seen = window(history)
+    frozen, deaf = seen.always("frozen"), seen.maybe("dead_latents")
+    shares = {"generator": seen.maybe("dead_g"), "discriminator": seen.maybe("dead_d")}
+    dead = {player: share for player, share in shares.items() if share is not None and share > limit.DEAD}
+    signs = [f"no gradient reaches {listed(frozen)}"] if frozen else []
+    signs += [f"{share:.0%} of the units of the {player} are dead" for player, share in dead.items()]
+    if deaf is not None and deaf > limit.DEAF:
+        signs.append(f"{deaf:.0%} of the latent's numbers change nothing")
+    if not signs:
+        return None
+    advice = (
+        "See that every parameter requires a gradient and lies on the way to the output, that no two layers in a row begin with zeros, and "
+        "that activations have a slope everywhere (leaky ReLU); where units died on the way, halve the learning rate."
+    )
+    severity: Severity = "severe" if any(share > limit.ALL_DEAD for share in dead.values()) else "warning"
+    evidence = {"frozen": frozen, "dead": dead, "dead latents": deaf, CERTAIN: bool(frozen)}
+    return Finding("H221", severity, f"{'; '.join(signs)}.", advice, evidence)
+
+
+@check("H222")
+def poisoned_samples(history: History) -> Finding | None:
+    """Samples of the data that are not finite, and were left out."""
+    counts = numbers(history.exams, "poisoned") + numbers(history.ticks[-1:], "poisoned")
+    if not counts:
+        raise Absent("nothing tells of samples left out: an older gansmith trained this run, or it ended before the first examination.")
+    if max(counts) <= 0:
+        return None
+    what = f"{max(counts):,.0f} samples that were drawn were not finite, and have been left out."
+    advice = "Find and mend them in the source: NaN or infinite values, files that are broken."
+    return Finding("H222", "warning", what, advice, {"count": max(counts), CERTAIN: True})
+
+
+@check("H223")
+def process_lost(history: History) -> Finding | None:
+    """A process of the run ended by itself."""
+    lost = sum(line.get("code") == "H223" for line in history.recovered)
+    now = "process of this run" in history.stopped
+    if not lost and not now:
+        return None
+    what = (
+        history.stopped if now else f"a process was lost {lost} time{'s' if lost > 1 else ''}, and the run went on without its last steps."
+    )
+    advice = (
+        "See workers.log in the run folder; where memory ran out, lower machine.workers or run.batch. Go on with gansmith train --resume."
+    )
+    return Finding("H223", "severe" if now else "warning", what, advice, {"times": lost, CERTAIN: True})

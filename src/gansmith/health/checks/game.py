@@ -1,0 +1,248 @@
+"""Illnesses of the game between the two players."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from statistics import median
+
+from gansmith.health.checks import thresholds as limit
+from gansmith.health.checks.looking import (
+    Absent,
+    Window,
+    check,
+    ills,
+    middle,
+    moves,
+    over,
+    poor,
+    rate,
+    since_share,
+    stuck,
+    times,
+    usual,
+    window,
+)
+from gansmith.health.history import History, between, lately, number, numbers, typical
+from gansmith.records import Finding, Severity
+
+PLAYERS = ("generator", "discriminator")
+SMOOTHING = ("penalty.clip", "penalty.lecam", "penalty.consistency", "network.spectral")  # what holds a discriminator beside its slope
+MODERN = "loss.name=relativistic with penalty.name=r1+r2 and the automatic weight (penalty.gamma=null)"
+
+
+@check("H204")
+def discriminator_overfits(history: History) -> Finding | None:
+    """It knows its training samples by heart: unseen real ones look generated to it."""
+    if history.exams and not any("wins_held" in exam for exam in history.exams):
+        raise Absent("too few samples were held out (data.held_out) to tell it by.")
+    seen = window(history)
+    train, held, made = seen.of("logit_train"), seen.of("logit_held"), seen.of("logit_fake")
+    known, unseen = seen.of("wins_train"), seen.of("wins_held")
+    by_heart = over(train - held, max(train - made, limit.TELLING * seen.of("scatter")))
+    if known - unseen < limit.OVERFIT_WINS or by_heart < limit.OVERFIT:
+        return None
+    count, strength = number(history.data.get("training")), rate(history, "strength", "augment.strength")
+    what = (
+        f"the discriminator gives {known:.0%} of training samples a higher logit than generated ones, but {unseen:.0%} of unseen real ones."
+    )
+    samples, now = f"its {count:,.0f} samples" if count else "its samples", f"; it is {strength:g}" if strength is not None else ""
+    advice = (
+        f"It knows {samples} by heart: augment them (augment.policy=few, augment.strength=0.8{now}), raise penalty.gamma three times, or "
+        "add data."
+    )
+    severity: Severity = "severe" if unseen < limit.OVERFIT_BLIND else "warning"
+    return Finding("H204", severity, what, advice, {"wins_train": known, "wins_held": unseen, "by heart": by_heart})
+
+
+@check("H205")
+def discriminator_wins(history: History) -> Finding | None:
+    """It tells every pair, and what it passes back to the generator is of no use."""
+    seen = window(history)
+    told, pull = seen.of("wins_train"), seen.of("pull")
+    gap, left = seen.of("logit_train") - seen.of("logit_fake"), _change_of_gradient(history, "grad_g")
+    always, step = told > limit.ALWAYS, moves(seen, "generator")
+    if pull < limit.NOTHING or (always and pull < limit.NO_PULL):
+        why = f"the gradient that reaches the samples is {pull:.2g} in units of the data (healthy: 0.1 to 10)"
+    elif always and step is not None and step < limit.STILL:
+        why = f"the generator stands still: a step moves its weights by {step:.1g} of their length"
+    elif always and left is not None and left < limit.FADED:
+        why = f"the gradient that reaches the generator's weights is {times(left)} what it was"
+    elif always and gap > limit.SURE and poor(history, seen) and stuck(history):
+        why = f"its logits lie {gap:.2g} apart, and the samples are far from the data and come no nearer"
+    else:
+        return None
+    name = history.settings.get("loss.name")
+    instead = (
+        f" in the place of loss.name={name}, whose gradient vanishes where the discriminator is sure" if name in limit.VANISHING else ""
+    )
+    advice = f"Play {MODERN}{instead}; where you do, raise penalty.gamma three times or halve optimiser.lr_discriminator."
+    evidence = {"wins_train": told, "pull": pull, "logit gap": gap, "generator's gradient, over what it was": left}
+    return Finding("H205", "severe", f"the discriminator tells {told:.0%} of pairs, and {why}.", advice, evidence)
+
+
+@check("H206")
+def discriminator_too_weak(history: History) -> Finding | None:
+    """It cannot tell samples that are far from the data."""
+    seen = window(history, limit.LEARNED)
+    told, off = seen.of("wins_train"), seen.of("off_live")
+    if told > limit.CANNOT_TELL or not poor(history, seen):
+        return None
+    mine, other = moves(seen, "discriminator"), moves(seen, "generator")
+    slow = mine is not None and other is not None and mine < limit.SLOWER * other
+    what = f"the discriminator tells only {told:.0%} of pairs, although the samples are far from the data ({off:.2g})"
+    if slow:
+        what += f"; a step moves its weights {times(over(mine or 0.0, other or 0.0))} as far as the generator's"
+    mine_rate, other_rate = (number(history.settings.get(f"optimiser.lr_{player}")) for player in PLAYERS[::-1])
+    lower = mine_rate is not None and other_rate is not None and mine_rate < other_rate
+    level = (
+        f"optimiser.lr_discriminator={other_rate:g} (it is {mine_rate:g})" if lower else "optimiser.lr_discriminator three times as high"
+    )
+    advice = f"Set {level}, or game.critics=2 in a new run; where its network is narrower than the generator's, widen it."
+    evidence = {"wins_train": told, "off_live": off, "moves of the discriminator": mine, "moves of the generator": other}
+    return Finding("H206", "severe", f"{what}.", advice, evidence)
+
+
+@check("H207")
+def exploding_gradient(history: History) -> Finding | None:
+    """Gradients grow by orders of magnitude, or steps are so long that weights are thrown about."""
+    grown = {p: g for p in PLAYERS if (g := _change_of_gradient(history, f"grad_{p[0]}")) is not None}
+    if not grown and not history.exams:
+        raise Absent("the log of this run tells no gradients.")
+    burst = {p: g for p, g in grown.items() if g > limit.GROWN}
+    signs = [f"the gradient of the {p} is {g:,.0f} times what it was" for p, g in burst.items()]
+    if len(since_share(history, limit.YOUNG)) >= limit.FEWEST and (wrong := next(ills(history, window(history)), None)):
+        fast = _too_fast(history)
+        signs += [sign for sign, _ in fast.values()] + ([f"the samples show it: {wrong}"] if fast else [])
+    else:
+        fast = {}
+    if not signs:
+        return None
+    lower = " and ".join(advice for _, advice in fast.values()) or "optimiser.lr_generator and optimiser.lr_discriminator to half"
+    advice = f"Set {lower}, keep optimiser.beta1=0, and raise penalty.gamma three times where that does not do."
+    return Finding("H207", "severe", f"{'; '.join(signs)}.", advice, {"gradients, over what they were": grown, "heavy": sorted(fast)})
+
+
+def _too_fast(history: History) -> dict[str, tuple[str, str]]:
+    """Of each player whose steps are too long: what was seen, and the setting to change."""
+    found = {}
+    for player in PLAYERS:
+        dotted = f"optimiser.lr_{player}"
+        now, automatic, weight = number(history.settings.get(dotted)), usual(history, dotted), _weight_of(history, player)
+        long = moves(Window(between(history.exams, 0.0, 0.5)), player)
+        if now is None:
+            continue
+        if automatic and now > limit.FAST * automatic:
+            sign = f"the learning rate of the {player}, {now:g}, is {now / automatic:.0f} times the automatic one"
+        elif long is not None and long > limit.LONG_STEP:
+            sign = f"a step moves the weights of the {player} by {long:.1%} of their length (healthy: below 2 %)"
+        elif not automatic and weight is not None and weight > limit.HEAVY:
+            sign = f"the weights of the {player} have grown to {weight:.2g} (usual: 0.05 to 0.3)"
+        else:
+            continue
+        found[player] = sign, f"{dotted}={min(automatic or now, now / 10):.1g} (it is {now:g})"
+    return found
+
+
+def _weight_of(history: History, player: str) -> float | None:
+    """Root mean square of a player's weights, as its steps tell: Adam moves a weight by about the learning rate, so that over what it is of
+    the weight leaves the weight. The median over examinations; None where gradients are so small that Adam's steps are shorter."""
+    if history.settings.get("network.name") in limit.EQUALISED:
+        return None
+    rates = {number(line.get("step")): line for line in history.ticks}
+    found = []
+    for exam in since_share(history, limit.YOUNG):
+        seen = Window([exam])
+        squares = [g * g for name, g in seen.each("gradients").items() if name.startswith(f"{player}.")]
+        move, lr = moves(seen, player), number(rates.get(number(exam.get("step")), {}).get(f"lr_{player}"))
+        if move and lr is not None and sum(squares) > limit.GENTLE**2:
+            found.append(lr / move)
+    return middle(found)
+
+
+def _change_of_gradient(history: History, name: str) -> float | None:
+    """The gradient's norm of late over what it was in the first half of the run so far."""
+    before = typical(between(history.ticks, limit.YOUNG / 2, history.share / 2), name)
+    now = typical(lately(history.ticks, limit.LATELY / 2, limit.FEWEST), name)
+    return over(now, before) if before and now is not None else None
+
+
+@check("H208")
+def logit_drift(history: History) -> Finding | None:
+    """All logits wander off together, which says nothing of the samples and costs precision."""
+    seen = window(history)
+    train, made, scatter = seen.of("logit_train"), seen.of("logit_fake"), seen.of("scatter")
+    level, apart = train / 2 + made / 2, max(abs(train - made), scatter)
+    if abs(level) < limit.DRIFTED * max(apart, limit.DRIFT_SCALE):
+        return None
+    centring = number(history.settings.get("loss.centring"))
+    advice = (
+        f"Set loss.centring={max(0.001, 10 * (centring or 0.0)):g} (it is {centring or 0.0:g}), which asks that the mean logit be near 0."
+    )
+    severity: Severity = "severe" if abs(level) > limit.DRIFTED_AWAY else "warning"
+    what = f"all logits lie around {level:.3g}, while real and generated ones differ by {apart:.2g}."
+    return Finding("H208", severity, what, advice, {"level": level, "difference": apart})
+
+
+@check("H209")
+def oscillation(history: History) -> Finding | None:
+    """The generator goes from one bad state to another and is no better than it was."""
+    exams = since_share(history, limit.YOUNG)
+    live = numbers(exams, "off_live")
+    late = live[len(live) // 3 :]
+    if (still := stuck(history)) is None or len(late) < 2 * limit.THIRD:
+        raise Absent(f"there are {len(live)} distances from the data, too few to tell a swing by.")
+    swing = over(median(abs(b - a) for a, b in pairwise(late)), median(late))
+    if not still or swing < limit.SWING or not poor(history, window(history)):
+        return None
+    what = f"the generator is no nearer to the data than it was, and its distance swings by {swing:.0%} between examinations."
+    advice = (
+        "Halve optimiser.lr_generator and optimiser.lr_discriminator, keep optimiser.beta1=0, raise penalty.gamma three times, or take a "
+        "larger run.batch."
+    )
+    return Finding("H209", "severe", what, advice, {"swing": swing, "distance": median(late)})
+
+
+@check("H213")
+def penalty_too_strong(history: History) -> Finding | None:
+    """The discriminator is held so flat that it cannot say what is wrong."""
+    weight, seen = penalty(history), window(history)
+    scatter = seen.of("scatter")
+    if weight < limit.STRONG_PENALTY or scatter > limit.FLAT:
+        return None
+    gamma, automatic = rate(history, "gamma", "penalty.gamma"), usual(history, "penalty.gamma")
+    what = f"the penalty weighs {times(weight)} what is usual, and all logits lie within {scatter:.2g} of each other."
+    level = f"{automatic:.3g}" if automatic else "null, the automatic weight"
+    advice = f"Set penalty.gamma={level} (it is {gamma or 0.0:g})."
+    severity: Severity = "severe" if poor(history, seen) else "warning"
+    return Finding("H213", severity, what, advice, {"gamma": gamma, "over the usual": weight, "scatter": scatter})
+
+
+@check("H214")
+def penalty_too_weak(history: History) -> Finding | None:
+    """Nothing holds the discriminator, and the samples show it."""
+    weight, seen = penalty(history), window(history)
+    wrong = list(ills(history, seen))
+    if weight > limit.WEAK_PENALTY or any(history.settings.get(name) for name in SMOOTHING) or not wrong:
+        return None
+    gamma, automatic = rate(history, "gamma", "penalty.gamma"), usual(history, "penalty.gamma")
+    slope = seen.maybe("slope")
+    what = f"the penalty weighs {times(weight) + ' what is usual' if gamma else 'nothing'}, and the samples show it: {'; '.join(wrong)}."
+    advice = (
+        f"Set penalty.name=r1+r2 and penalty.gamma={f'{automatic:.3g}' if automatic else 'null, the automatic weight'} "
+        f"(it is {gamma or 0.0:g}), with loss.name=relativistic."
+    )
+    severity: Severity = "severe" if poor(history, seen) else "warning"
+    return Finding("H214", severity, what, advice, {"gamma": gamma, "over the usual": weight, "slope": slope})
+
+
+def penalty(history: History) -> float:
+    """The weight of the gradient penalty over what is usual. Absent where that cannot be said."""
+    gamma, facts = rate(history, "gamma", "penalty.gamma"), history.data.get("facts")
+    if gamma is None:
+        raise Absent("the weight of the penalty is not recorded.")
+    if gamma == 0.0 or history.settings.get("penalty.name") in limit.ONE_CENTRED:
+        return gamma / limit.PUBLISHED
+    variance = number(facts.get("total_variance")) if isinstance(facts, dict) else None
+    if not variance:
+        raise Absent("the variance of the data is not recorded, and the weight of the penalty is measured by it.")
+    return over(gamma, limit.SPACE * variance * (number(history.settings.get("game.pack")) or 1.0))

@@ -1,0 +1,188 @@
+"""Illnesses that are seen in the samples."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gansmith.health.checks import thresholds as limit
+from gansmith.health.checks.looking import (
+    CERTAIN,
+    Absent,
+    Window,
+    check,
+    classes,
+    few_numbers,
+    middle,
+    moves,
+    over,
+    poor,
+    window,
+    within_classes,
+)
+from gansmith.health.history import History
+from gansmith.records import Finding, Severity
+
+
+@check("H201")
+def total_collapse(history: History) -> Finding | None:
+    """Generated samples are all the same, or all the same within their class."""
+    seen = window(history)
+    spread, inside = seen.of("spread"), within_classes(seen)
+    if spread < limit.COLLAPSED:
+        what = f"generated samples lie {spread:.2g} times as far apart as real ones: they are nearly all the same."
+    elif inside is not None and inside < limit.COLLAPSED:
+        what = f"generated samples of one class lie {inside:.2g} times as far apart as real ones: each class is nearly one sample."
+    else:
+        return None
+    advice = (
+        "Go back to before the collapse, with half of optimiser.lr_generator and optimiser.lr_discriminator, the automatic weight "
+        "(penalty.gamma=null) and loss.name=relativistic."
+    )
+    return Finding("H201", "severe", what, advice, {"spread": spread, "spread within classes": inside, "closest": seen.maybe("closest")})
+
+
+@check("H202")
+def partial_collapse(history: History) -> Finding | None:
+    """Some of the data's variety is gone: classes or modes that are not made, samples that repeat."""
+    seen = window(history, limit.LEARNED)
+    spread, closest, inside = seen.of("spread"), seen.maybe("closest"), within_classes(seen)
+    reached, possible = seen.maybe("reached"), seen.maybe("reached_real") or limit.REACHED_BY_REAL
+    signs = []
+    if spread < limit.NARROW:
+        signs.append(f"generated samples lie {spread:.2g} times as far apart as real ones")
+    elif inside is not None and inside < limit.NARROW_INSIDE:
+        signs.append(f"generated samples of one class lie {inside:.2g} times as far apart as real ones")
+    if closest is not None and closest < limit.REPEATED:
+        signs.append(f"the nearest other sample is {closest:.2g} times as far as among real ones, so samples repeat")
+    if narrow := _behind(seen.each("spread_classes"), limit.NARROW_CLASS):
+        signs.append(f"there is little variety within {classes(narrow)}")
+    if missing := _behind({k: over(v, possible) for k, v in seen.each("reached_classes").items()}, limit.MISSED_CLASS):
+        signs.append(f"real samples of {classes(missing)} are hardly reached")
+    believed = history.share >= limit.SETTLED and (seen.maybe("wins_train") or 1.0) < limit.BELIEVED
+    enough = limit.HALF_REACHED if few_numbers(history) else limit.MISSED
+    if believed and reached is not None and reached < enough * possible:
+        signs.append(f"{reached:.0%} of the real samples have a generated one nearby, where {possible:.0%} could have")
+    if not signs:
+        return None
+    advice = (
+        "Play loss.name=relativistic with the automatic weight (penalty.gamma=null), game.kept=1 and half of optimiser.lr_generator; a new "
+        "run may also set network.spread=true or game.pack=2."
+    )
+    evidence = {
+        "spread": spread, "spread within classes": inside, "closest": closest, "reached": reached, "could be reached": possible,
+        "classes": sorted({*narrow, *missing}),
+    }  # fmt: skip
+    return Finding("H202", "warning", f"part of the data's variety is missing: {'; '.join(signs)}.", advice, evidence)
+
+
+def _behind(values: dict[str, float], least: float) -> list[str]:
+    """Classes far below the others: where all are low, it is no matter of classes."""
+    usual = middle(list(values.values()))
+    return [] if usual is None or usual < 2 * least else [k for k, v in values.items() if v < least]
+
+
+@check("H203")
+def ignored_condition(history: History) -> Finding | None:
+    """The generator makes the same sample whatever it is asked for."""
+    seen = window(history, limit.LEARNED)
+    response, asked, unseen = seen.of("response"), seen.maybe("response_d"), seen.maybe("response_held")
+    minded = unseen if unseen is not None else asked
+    empty = minded is not None and minded < limit.UNASKED
+    if response >= (limit.FOLLOWED if empty else limit.IGNORED):
+        return None
+    what = f"another condition changes a generated sample {response:.2g} times as much as another latent does"
+    if empty:
+        of = " of an unseen sample" if unseen is not None else ""
+        what += f", and the discriminator does not mind a wrong one{of} (by {minded:.2g} of the scatter of logits)"
+        advice = "See that the labels belong to their samples; where they do, train anew with network.conditioning=projection."
+    else:
+        advice = "See that the generator uses its condition; train anew with network.conditioning=projection, and for longer."
+    evidence = {"response": response, "discriminator's response": asked, "the same, to unseen samples": unseen}
+    return Finding("H203", "warning", f"{what}.", advice, evidence)
+
+
+@check("H211")
+def saturated_output(history: History) -> Finding | None:
+    """The generator's values sit at the ends of their range, where its last layer has no slope."""
+    if history.exams and not any("low" in exam for exam in history.exams):
+        raise Absent("the values of these data have no bounds at which they could sit.")
+    seen = window(history)
+    made, real = seen.of("low") + seen.of("high"), seen.of("low_real") + seen.of("high_real")
+    if made - real < limit.SATURATED:
+        return None
+    what = (
+        f"{made:.0%} of the generated values lie at the ends of their range, against {real:.0%} of the real ones: there it hardly learns."
+    )
+    advice = (
+        "Go back to before it began with half of optimiser.lr_generator; the weights of a module of your own want to begin small, with a "
+        "deviation of one over the root of their inputs."
+    )
+    severity: Severity = "severe" if made >= limit.ALL_SATURATED else "warning"
+    return Finding("H211", severity, what, advice, {"generated": made, "real": real, "moves of the generator": moves(seen, "generator")})
+
+
+@check("H212")
+def prepared_differently(history: History) -> Finding | None:
+    """What is shown as real and what is generated differ in a way that no training mends: range, border, grid."""
+    seen = window(history, limit.LEARNED)
+    told, spread = seen.of("wins_train"), seen.of("spread")
+    certain, varied = dict(_certain(seen)), limit.NARROW < spread < 1 / limit.NARROW
+    doubtful = dict(_doubtful(seen)) if varied and (told > limit.ALWAYS or not poor(history, seen)) else {}
+    if not certain | doubtful:
+        return None
+    what = f"real and generated samples differ in how they are prepared: {'; '.join((certain | doubtful).values())}."
+    advice = (
+        "Bring both to one form: the generator's last layer must reach every value that encoded data take and no others (as tanh does), "
+        "and nothing may be padded, cropped or enlarged on one side alone."
+    )
+    evidence = {"signs": sorted(certain | doubtful), "wins_train": told, CERTAIN: bool(certain)}
+    return Finding("H212", "severe" if certain and told > limit.ALWAYS else "warning", what, advice, evidence)
+
+
+def _certain(seen: Window) -> Iterator[tuple[str, str]]:
+    """What a generator that could make the data would not show, however bad it is."""
+    if (made := seen.maybe("dead_g")) is not None and made > limit.ALL_DEAD:  # it stands still: where, says nothing
+        return
+    for end, word in (("low", "lower"), ("high", "upper")):
+        real, made = seen.maybe(f"{end}_real"), seen.maybe(end)
+        if real is not None and made is not None and real > limit.END_USED and made < limit.END_NEVER * real:
+            yield end, f"{real:.0%} of the real values lie at the {word} end of the range and {made:.1%} of the generated ones"
+    beyond = seen.maybe("beyond")
+    if seen.maybe("low") is not None and beyond is not None and beyond > limit.BEYOND:
+        yield "beyond", f"{beyond:.0%} of the generated values lie outside the range of the real ones"
+
+
+def _doubtful(seen: Window) -> Iterator[tuple[str, str]]:
+    """What is also seen of a generator that has not learned."""
+    gap, deviation, border = seen.maybe("mean_gap"), seen.maybe("deviation"), seen.maybe("border_gap")
+    if gap is not None and gap > limit.MEAN_GAP:
+        yield "mean", f"their means differ by {gap:.2g} standard deviations"
+    if deviation is not None and not 1 / limit.DEVIATION < deviation < limit.DEVIATION:
+        yield "deviation", f"generated values vary {deviation:.2g} times as much as real ones"
+    if border is not None and border > limit.BORDER_GAP and border > limit.BORDER_ALONE * (gap or 0.0):
+        yield "border", f"the outermost places differ by {border:.2g} standard deviations"
+    woven = seen.maybe("weave")
+    if woven is not None and woven > limit.WOVEN * max(1.0, seen.maybe("weave_real") or 1.0):
+        yield "weave", f"a regular grid is {woven:.2g} times as strong in generated ones"
+
+
+@check("H218")
+def memorisation(history: History) -> Finding | None:
+    """Generated samples are training samples."""
+    if history.exams and not any("nearest_train" in exam for exam in history.exams):
+        raise Absent("the training samples were not compared: there are too many to be learned by heart, or too few were held out.")
+    seen = window(history, limit.LEARNED)
+    train, held, copies = seen.of("nearest_train"), seen.of("nearest_held"), seen.of("copies")
+    real = seen.maybe("copies_real") or 0.0
+    nearer, copied = over(train, held), copies - real
+    if nearer >= limit.NEARER and copied < limit.COPIES:
+        return None
+    what = f"generated samples lie {nearer:.2g} times as far from training samples as from unseen ones"
+    if copied >= limit.COPIES:
+        what += f", and {copies:.0%} are nearly copies ({real:.0%} of unseen real ones are)"
+    advice = (
+        "Add data where you can; augment what there is (augment.policy=few, augment.strength=0.8), raise penalty.gamma three times, or end "
+        "the run earlier (run.samples)."
+    )
+    severity: Severity = "severe" if nearer < limit.MUCH_NEARER or copied >= limit.MANY_COPIES else "warning"
+    return Finding("H218", severity, f"{what}.", advice, {"nearer": nearer, "copies": copies, "copies among real ones": real})
