@@ -298,9 +298,10 @@ def test_the_command_tells_the_worst_first(run: RunFolder, said: Said) -> None:
     assert (code, err) == (0, "")
     assert ESCAPE not in out
     parts = (
-        "run      ", "finished, 6.4k real samples seen, 20 examinations", "back     H207 at step 240", "went back to step 160",
+        "run      ", "finished, 6.4k real samples seen, 20 examinations",
         "severe   H204 The discriminator overfits", "It tells training samples apart.", "  seen   wins train 0.97",
         "  change Set augment.strength=0.8.", "  read   docs/diagnose.md#h204-the-discriminator-overfits", "warning  H221", "note     H217",
+        "back     H207 The gradient explodes", "went back to step 160",
         "checks   2 checks found something wrong", "--all lists them", "charts   ",
     )  # fmt: skip
     places = [out.index(part) for part in parts]

@@ -18,8 +18,8 @@ from matplotlib.figure import Figure
 
 from gansmith import pages
 from gansmith.health.checks import CHECKS
-from gansmith.pages import Health, Report, charts, health, health_charts
-from gansmith.records import Clear, Finding, NotApplicable, Outcome
+from gansmith.pages import Health, Report, charts, health, health_charts, health_maps
+from gansmith.records import Clear, Finding, NotApplicable, Outcome, as_typed
 from test_pages import NASTY, Reader, bare, record, report
 
 LAYERS = ("start", "blocks.0.first", "blocks.0.last", "finish")
@@ -220,8 +220,8 @@ def test_an_odd_line_costs_its_values_only(key: str, value: Any) -> None:
     lines[1] = {**lines[1], key: value}
     records = placed(ticks=ticks(2), exams=lines, looks=[], speeds=[])
     for part in ("generator", "discriminator"):
-        assert health_charts.layers(records.exams, "gradients", part, health_charts.norm) is not None
-    assert health_charts.of_classes(records, "reached_classes", health_charts.of_reachable) is not None
+        assert health_maps.layers(records.exams, "gradients", part, health_maps.norm) is not None
+    assert health_maps.of_classes(records.exams, (), "reached_classes", health_maps.of_reachable) is not None
     assert charts.recorded(records.exams, "spread", "spread", 0) is not None
 
 
@@ -260,20 +260,20 @@ def test_a_legend_is_as_wide_as_there_is_room(names: list[str]) -> None:
 
 @given(st.lists(st.lists(st.sampled_from("abcdef"), min_size=1, max_size=4).map(".".join), min_size=1, max_size=80, unique=True))
 def test_layers_keep_every_parameter_once_and_are_few(names: list[str]) -> None:
-    groups = health_charts.grouped(names)
+    groups = health_maps.grouped(names)
     assert sorted(place for places in groups.values() for place in places) == list(range(len(names)))
-    assert len(groups) <= health_charts.ROWS
+    assert len(groups) <= health_maps.ROWS
     assert all(names[place].startswith(layer.partition(".")[0]) for layer, places in groups.items() for place in places)
 
 
 def test_a_layer_is_called_by_its_module() -> None:
     names = ["start.weight", "start.bias", "basis", "up.parametrizations.weight.original", "up.bias"]
-    assert health_charts.grouped(names) == {"start": [0, 1], "basis": [2], "up": [3, 4]}
+    assert health_maps.grouped(names) == {"start": [0, 1], "basis": [2], "up": [3, 4]}
 
 
 def test_the_gradient_of_a_layer_is_that_of_all_its_parameters() -> None:
     lines = [{"seen": n, "gradients": {"generator.a.weight": 3.0, "generator.a.bias": 4.0, "discriminator.a.weight": 9.0}} for n in (1, 2)]
-    rows = health_charts.layers(lines, "gradients", "generator", health_charts.norm)
+    rows = health_maps.layers(lines, "gradients", "generator", health_maps.norm)
     assert rows is not None
     assert rows.names == ("a",)
     np.testing.assert_allclose(rows.values, [[5.0, 5.0]])
@@ -281,7 +281,7 @@ def test_the_gradient_of_a_layer_is_that_of_all_its_parameters() -> None:
 
 def test_the_step_of_a_layer_is_that_of_its_weights() -> None:
     moves = {"generator.a.weight": 0.01, "generator.a.bias": 70.0, "generator.b.bias": 5.0}
-    rows = health_charts.layers([{"seen": n, "moves": moves} for n in (1, 2)], "moves", "generator", health_charts.middle)
+    rows = health_maps.layers([{"seen": n, "moves": moves} for n in (1, 2)], "moves", "generator", health_maps.middle)
     assert rows is not None
     assert rows.names == ("a",)
     np.testing.assert_allclose(rows.values, [[0.01, 0.01]])
@@ -289,36 +289,44 @@ def test_the_step_of_a_layer_is_that_of_its_weights() -> None:
 
 def test_classes_stand_the_worst_first_by_their_names() -> None:
     several = exams(3, reached_classes=lambda s: {"0": [0.9, 0.9], "1": [0.3, 0.6], "7": [0.1, 0.0]})
-    rows = health_charts.of_classes(placed(exams=several), "reached_classes", health_charts.of_reachable)
+    rows = health_maps.of_classes(placed(exams=several).exams, ["cat", NASTY], "reached_classes", health_maps.of_reachable)
     assert rows is not None
     assert rows.names == (NASTY, "cat", "7")  # what cannot be reached comes last; what has no name keeps its number
     np.testing.assert_allclose(rows.values[:, 0], [0.5, 1.0, np.nan])
     many = exams(3, spread_classes=lambda s: {str(k): k / 99 for k in range(99)})
-    rows = health_charts.of_classes(placed(exams=many), "spread_classes", float)
+    rows = health_maps.of_classes(placed(exams=many).exams, ["cat", NASTY], "spread_classes", float)
     assert rows is not None
-    assert rows.names == ("cat", NASTY, *map(str, range(2, health_charts.ROWS)))
+    assert rows.names == ("cat", NASTY, *map(str, range(2, health_maps.ROWS)))
 
 
 @given(st.lists(st.floats(0, 1e12), min_size=1, max_size=40))
 def test_every_gradient_has_one_shade(values: list[float]) -> None:
-    shades = health_charts.decades(np.array(values))
+    shades = health_maps.decades(np.array(values))
     assert all(sum(s.low <= v < s.high for s in shades) == 1 for v in values)
     assert len({s.name for s in shades}) == len(shades)
 
 
-@pytest.mark.parametrize("shades", [health_charts.MOVES, health_charts.beside_real(0.4)])
-def test_shades_follow_one_another_from_end_to_end(shades: Sequence[health_charts.Shade]) -> None:
+@pytest.mark.parametrize("shades", [health_maps.MOVES, health_maps.beside_real(0.4)])
+def test_shades_follow_one_another_from_end_to_end(shades: Sequence[health_maps.Shade]) -> None:
     assert (shades[0].low, shades[-1].high) == (-math.inf, math.inf)
     assert all(a.high == b.low < b.high for a, b in pairwise(shades))
 
 
 def test_a_long_run_is_brought_down_to_medians() -> None:
-    seen, values = health_charts.condensed(np.arange(480.0), np.tile(np.arange(480.0), (3, 1)))
-    assert seen.shape == (health_charts.COLUMNS,)
-    assert values.shape == (3, health_charts.COLUMNS)
-    np.testing.assert_allclose(values[1], seen)
-    few = np.arange(5.0)
-    np.testing.assert_array_equal(health_charts.condensed(few, few[None])[1], few[None])
+    long = health_maps.Rows(("a", "b"), np.arange(480.0), np.stack([np.arange(480.0), np.ones(480)]))
+    seen, values = health_maps.condensed(long)
+    assert values.shape == (2, health_maps.COLUMNS)
+    np.testing.assert_allclose(values, [seen, np.ones(health_maps.COLUMNS)])
+    short = replace(long, seen=long.seen[:5], values=long.values[:, :5])
+    np.testing.assert_array_equal(health_maps.condensed(short)[1], short.values)
+
+
+def test_a_long_run_keeps_what_was_found_once() -> None:
+    course = [{"seen": i, "found": {"H205": "severe"} if i == 77 else {}} for i in range(480)]
+    rows = health_maps.found_when(course)
+    assert rows is not None
+    _, values = health_maps.condensed(rows)
+    assert np.nansum(values) == health_maps.RANKS["severe"]
 
 
 def test_a_map_says_where_its_rows_stand_at_the_end() -> None:
@@ -329,12 +337,12 @@ def test_a_map_says_where_its_rows_stand_at_the_end() -> None:
 
 
 def test_what_was_found_stands_in_the_order_of_the_checks() -> None:
-    rows = health_charts.found_when(placed(course=[*COURSE, {"step": 400, "found": {"H999": "severe", "H205": "warning"}}]))
+    rows = health_maps.found_when(placed(course=[*COURSE, {"step": 400, "found": {"H999": "severe", "H205": "warning"}}]).course)
     assert rows is not None
     assert rows.names == ("H204 The discriminator overfits", "H205 The discriminator wins", "H202 Partial collapse")
     np.testing.assert_array_equal(rows.values[:, 0], [np.nan, 3, 1])
     np.testing.assert_array_equal(rows.values[:, -1], [np.nan, 2, np.nan])
-    assert health_charts.found_when(placed(course=[{"step": 40, "found": {}}] * 5)) is None
+    assert health_maps.found_when(placed(course=[{"step": 40, "found": {}}] * 5).course) is None
 
 
 def test_shares_of_the_time_add_up() -> None:
@@ -379,8 +387,13 @@ def test_a_report_of_an_older_gansmith_has_no_health() -> None:
 
 
 def test_a_recovery_says_what_was_changed() -> None:
-    assert health.changed(RECOVERIES[0]) == "optimiser.lr_generator=0.001, optimiser.lr_discriminator=0.001"
-    assert health.changed({"step": 3, "changes": {}}) == "no other setting"
+    assert as_typed(RECOVERIES[0]["changes"]) == "optimiser.lr_generator=0.001, optimiser.lr_discriminator=0.001"
+    assert health.taken_back({**RECOVERIES[0], "changes": {"a.b": 1.23456}}) == (
+        "Seen at step 240; the run went back to step 160 and on with a.b=1.23."
+    )
+    assert (
+        health.taken_back({"step": 3000, "back": 0}) == "Seen at step 3,000; the run went back to its start and on with the same settings."
+    )
     assert health.back([*RECOVERIES, {"step": 3}]) == [160]
 
 
@@ -433,8 +446,9 @@ def test_a_page_tells_what_is_wrong_the_worst_first(name: str, html: dict[str, s
     parts = (
         "✕ Severe", "The discriminator overfits", "It tells training samples", "What to change Set augment.strength=0.8.", "Logits of",
         "⚠ Warning", "A layer does not learn", "• Note", "Too few steps",
-        "severe, step 40 to 240 The discriminator wins.", "↺ Went back", "The gradient explodes", "The gradient grew to 90",
-        "went back to step 160", "optimiser.lr_generator=0.001", "H210 A value is not finite found nothing",
+        "↺ Went back", "The gradient explodes", "The gradient grew to 90",
+        "went back to step 160", "optimiser.lr_generator=0.001",
+        "severe, step 40 to 240 The discriminator wins.", "H210 A value is not finite found nothing",
         "did not apply: none were held out.",
     )  # fmt: skip
     places = [said.index(part) for part in parts]

@@ -23,9 +23,8 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
     from gansmith.config import PenaltySettings
-    from gansmith.engine.guard import Recovery
     from gansmith.engine.loop import Tick
-    from gansmith.records import Evaluation, Finding, Proof
+    from gansmith.records import Evaluation, Finding, Proof, Recovery
     from gansmith.verbs.describe import Description
     from gansmith.verbs.diagnose import Diagnosis
     from gansmith.verbs.playing import Started
@@ -469,23 +468,23 @@ def diagnose(
 
 
 def _show_diagnosis(found: Diagnosis, every: bool) -> None:
-    from gansmith.pages.health import changed, evidence, explained, titled
+    from gansmith.pages.health import evidence, explained, taken_back, titled
     from gansmith.pages.words import capital
 
     r = found.recorded
-    told = {"finished": "finished", "unfinished": f"{r.share:.0%} of the way", "not begun": "not begun"}[r.state]
+    told = f"{int(100 * r.share)} % of the way" if r.state == "unfinished" else r.state
     out.print(f"run      {escape(found.run)}: {told}, {_count(r.seen)} real samples seen, {r.examinations} examinations")
     if r.stopped:
         _paragraph("stopped", r.stopped)
-    for recovery in found.recoveries:
-        back = f"went back to step {recovery.get('back', 0):,} and on with {changed(recovery)}"
-        _paragraph("back", f"{recovery.get('code', '')} at step {recovery['step']:,}: {recovery.get('message', '')} The run {back}.")
     for finding in found.findings:
         _paragraph(finding.severity, f"{finding.code} {titled(finding.code)}", SEVERITIES[finding.severity])
         _paragraph("", capital(finding.message))
         _paragraph("  seen", ", ".join(f"{name} {value}" for name, value in evidence(finding)))
         _paragraph("  change", capital(finding.advice))
         _paragraph("  read", explained(finding.code))
+    for recovery in found.recoveries:
+        _paragraph("back", f"{recovery.get('code')} {titled(str(recovery.get('code')))}")
+        _paragraph("", f"{capital(str(recovery.get('message', '')))} {taken_back(recovery)}")
     for past in found.past:
         _paragraph(
             "past", f"{past.finding.code} {titled(past.finding.code)}: {past.finding.severity} from step {past.first:,} to {past.last:,}"
@@ -506,7 +505,7 @@ def _show_diagnosis(found: Diagnosis, every: bool) -> None:
 
 def _paragraph(word: str, text: str, style: str = "") -> None:
     """A word, and text beside it: broken into lines below one another on a terminal, one line where a program reads it."""
-    if not text:
+    if not text.strip():
         return
     room = max(min(out.width, READ) - MARGIN, MARGIN) if out.is_terminal else len(text)
     first, *others = textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False)

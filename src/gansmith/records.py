@@ -41,6 +41,33 @@ class NotApplicable:
 
 Outcome = Finding | Clear | NotApplicable
 
+
+def as_typed(changes: Mapping[str, Any]) -> str:
+    """Settings as they would be typed: "run.batch=64, penalty.gamma=0.3"."""
+    return ", ".join(f"{name}={f'{value:.3g}' if isinstance(value, float) else value}" for name, value in changes.items())
+
+
+@dataclass(frozen=True)
+class Recovery:
+    """A time a run went back and on with other settings; a line of recoveries.jsonl."""
+
+    step: int  # at which the illness was sure
+    back: int  # step gone back to; 0: anew
+    code: str
+    message: str
+    changes: Mapping[str, Any]  # dotted setting -> its new value; empty where a lost process was replaced
+    number: int  # of this recovery in the run, from 1
+    seconds: float = 0.0  # trained until then
+
+    @property
+    def sentence(self) -> str:
+        """What was done, for people."""
+        if not self.changes:
+            return f"step {self.step:,}: {self.code}, going on from the newest checkpoint."
+        place = f"step {self.back:,}" if self.back else "the start"
+        return f"step {self.step:,}: {self.code}, going back to {place}, and on with {as_typed(self.changes)}."
+
+
 Word = Literal["faithful", "diverse", "original", "useful"]
 Answer = Literal["yes", "partly", "no", "unknown"]
 

@@ -168,6 +168,10 @@ class RunFolder:
         return self.path / "report.html"
 
     @property
+    def diagnosis(self) -> Path:
+        return self.path / "diagnosis.html"
+
+    @property
     def workers_log(self) -> Path:
         return self.path / "workers.log"
 

@@ -18,7 +18,7 @@ from gansmith.engine.watch import add_line, record_of
 from gansmith.health.checks import examine, findings
 from gansmith.health.history import History
 from gansmith.health.remedies import remedy
-from gansmith.records import Finding
+from gansmith.records import Finding, Recovery
 from gansmith.runs import RunFolder, write_text
 
 TRIES = 3  # times in a run that it goes back; what these do not mend, more of them will not
@@ -26,30 +26,6 @@ MOMENTS = 8  # healthy moments kept in a run at most, evenly over it …
 KEPT = 4  # … and of those before the oldest checkpoint so many, the newest
 BEFORE = 0.8  # share of the steps so far: an illness was there for a while before it was sure, so what is younger is not trusted
 TOLD = 4  # findings told while the run goes on; the others are for `gansmith diagnose`
-
-
-@dataclass(frozen=True)
-class Recovery:
-    """A time the run went back and on with other settings; a line of recoveries.jsonl."""
-
-    step: int  # at which the illness was sure
-    back: int  # step gone back to; 0: anew
-    code: str
-    message: str
-    changes: Mapping[str, Any]  # dotted setting -> its new value; empty where a lost process was replaced
-    number: int  # of this recovery in the run, from 1
-    seconds: float = 0.0  # trained until then
-
-    @property
-    def sentence(self) -> str:
-        """What was done, for people."""
-        if not self.changes:
-            return f"step {self.step:,}: {self.code}, going on from the newest checkpoint."
-        place = f"step {self.back:,}" if self.back else "the start"
-        changes = ", ".join(
-            f"{name}={value:.3g}" if isinstance(value, float) else f"{name}={value}" for name, value in self.changes.items()
-        )
-        return f"step {self.step:,}: {self.code}, going back to {place}, and on with {changes}."
 
 
 def recoveries(run: RunFolder) -> list[Recovery]:

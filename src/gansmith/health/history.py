@@ -20,7 +20,7 @@ class History:
     looks     quality.jsonl: the averaged generator's distance from the data
     speeds    speed.jsonl: samples a second, and the share of the time that each phase took
     settings  every setting of the run, dotted name -> value
-    data      data.json
+    data      data.json; with "automatic", dotted settings that the automatic recipe would choose for the data, a finding can name values
     stopped   the sentence with which the run stopped before its end, "" where it did not
     recovered recoveries.jsonl: every time the run went back and on with other settings
     """

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from gansmith.health import checks
 from gansmith.pages.words import plain
-from gansmith.records import Clear, Finding, NotApplicable, Outcome
+from gansmith.records import Clear, Finding, NotApplicable, Outcome, as_typed
 
 Line = Mapping[str, Any]
 PAGE = "docs/diagnose.md"  # tells of every illness
@@ -137,7 +137,8 @@ def back(recoveries: Iterable[Line]) -> list[int]:
     return [found for r in recoveries if isinstance(found := r.get("back"), int)]
 
 
-def changed(recovery: Line) -> str:
-    """The settings a recovery changed, as they would be typed."""
-    changes = recovery.get("changes", {}).items()
-    return ", ".join(f"{name}={value:.3g}" if isinstance(value, float) else f"{name}={value}" for name, value in changes) or "no other setting"
+def taken_back(recovery: Line) -> str:
+    """What a run did about an illness, in one sentence."""
+    place = f"step {recovery['back']:,}" if recovery.get("back") else "its start"
+    changes = as_typed(recovery.get("changes", {})) or "the same settings"
+    return f"Seen at step {recovery['step']:,}; the run went back to {place} and on with {changes}."

@@ -22,7 +22,7 @@ LIMIT = 6 * 2**20  # bytes of a page
 FILTERS: tuple[Callable[..., Any], ...] = (
     *(words.number, words.interval, words.control, words.count, words.plain, words.capital),
     *(facts.headline, facts.of_data, facts.made_with, facts.provisos),
-    *(health.titled, health.explained, health.evidence, health.changed),
+    *(health.titled, health.explained, health.evidence, health.taken_back),
 )
 OVERLAID = 6  # runs on one chart at most
 

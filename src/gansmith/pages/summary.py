@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from gansmith.pages import compare, facts, health, words
 from gansmith.pages.board import board
 from gansmith.pages.content import Report, RunRecord
-from gansmith.records import Score
+from gansmith.records import Score, as_typed
 
 
 def markdown(report: Report) -> str:
@@ -54,7 +54,9 @@ def _health(run: RunRecord, level: str) -> list[str]:
         rows = [(f.severity, f"{f.code} {health.titled(f.code)}", f.message, f.advice) for f in found.findings]
         parts.append(_table(("Severity", "Check", "What was seen", "What to change"), rows))
     if found.recoveries:
-        recovered = [(words.plain(r["step"]), f"{r.get('code')} {r.get('message')}", health.changed(r)) for r in found.recoveries]
+        recovered = [
+            (words.plain(r["step"]), f"{r.get('code')} {r.get('message')}", as_typed(r.get("changes", {}))) for r in found.recoveries
+        ]
         parts += ["Went back, and on with other settings:", _table(("Step", "Illness", "Changed"), recovered)]
     return parts
 

@@ -19,7 +19,6 @@ from gansmith.pages.health import Past, Undone, explained, titled
 from gansmith.records import Clear, Finding, NotApplicable, Outcome
 from gansmith.runs import RunFolder
 
-PAGE = "diagnosis.html"
 SEVERAL = 2  # examinations in a row
 
 
@@ -117,8 +116,8 @@ def diagnose(run: str | Path, *, out: str | Path | None = None, command: str = "
 def _place(folder: RunFolder, out: str | Path | None) -> Path:
     """Where the page goes."""
     if out is None:
-        return folder.report.with_name(PAGE)
-    return Path(out) if Path(out).suffix == ".html" else Path(out) / PAGE
+        return folder.diagnosis
+    return Path(out) if Path(out).suffix == ".html" else RunFolder(Path(out)).diagnosis
 
 
 def history_of(folder: RunFolder) -> History:
@@ -165,10 +164,9 @@ def health_of(folder: RunFolder, history: History, outcomes: tuple[Outcome, ...]
 
 def _until(history: History, step: int) -> History:
     """What was known at a step."""
-    ticks, exams, looks, speeds = (
-        tuple(line for line in lines if line["step"] <= step) for lines in (history.ticks, history.exams, history.looks, history.speeds)
-    )
-    return replace(history, ticks=ticks, exams=exams, looks=looks, speeds=speeds, stopped="")
+    several = (history.ticks, history.exams, history.looks, history.speeds, history.recovered)
+    ticks, exams, looks, speeds, recovered = (tuple(line for line in lines if line["step"] <= step) for lines in several)
+    return replace(history, ticks=ticks, exams=exams, looks=looks, speeds=speeds, recovered=recovered, stopped="")
 
 
 def _past(course: Sequence[tuple[int, Sequence[Finding]]], now: Collection[str]) -> list[Past]:

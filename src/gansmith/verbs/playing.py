@@ -21,7 +21,7 @@ from gansmith.engine import checkpoint, distribute, guard, probe
 from gansmith.engine.checkpoint import Position
 from gansmith.engine.distribute import World
 from gansmith.engine.examine import Examiner
-from gansmith.engine.guard import Guard, Recovery
+from gansmith.engine.guard import Guard
 from gansmith.engine.loop import Tick, Watcher, play
 from gansmith.engine.moves import Objective
 from gansmith.engine.plan import Plan
@@ -30,7 +30,7 @@ from gansmith.engine.quality import Quality
 from gansmith.engine.watch import Checkpoints, Log, Poison, Previews, TensorBoard
 from gansmith.errors import GansmithError, LostProcess, NotFinite, TrainingError
 from gansmith.layout import Layout
-from gansmith.records import Finding
+from gansmith.records import Finding, Recovery
 from gansmith.runs import RunFolder, read_json, write_text
 from gansmith.verbs.opened import Opened
 from gansmith.verbs.parts import Parts, build_players

@@ -16,14 +16,13 @@ from gansmith import latent
 from gansmith.domains.toy import TOY, ToyCodec
 from gansmith.domains.toy.sources import TOYS
 from gansmith.engine import checkpoint
-from gansmith.engine.guard import Recovery
 from gansmith.engine.loop import Tick
 from gansmith.engine.moves import generate, logits_of
 from gansmith.engine.players import Players
 from gansmith.errors import ConfigError, DataError, nearest
 from gansmith.losses import LOSSES, LossPair
 from gansmith.penalties import PENALTIES
-from gansmith.records import Finding
+from gansmith.records import Finding, Recovery
 from gansmith.verbs import frames
 from gansmith.verbs.frames import Moment, Plane
 from gansmith.verbs.parts import Parts, build_players, pair_of

@@ -22,7 +22,7 @@ from gansmith.health.checks.looking import (
     usual,
     window,
 )
-from gansmith.health.history import History, between, lately, number, numbers, typical
+from gansmith.health.history import History, Line, between, lately, number, numbers, typical
 from gansmith.records import Finding, Severity
 
 PLAYERS = ("generator", "discriminator")
@@ -60,24 +60,31 @@ def discriminator_wins(history: History) -> Finding | None:
     seen = window(history)
     told, pull = seen.of("wins_train"), seen.of("pull")
     gap, left = seen.of("logit_train") - seen.of("logit_fake"), _change_of_gradient(history, "grad_g")
+    vanished = middle([float(_vanishes(exam)) for exam in since_share(history, limit.YOUNG)])
     always, step = told > limit.ALWAYS, moves(seen, "generator")
     if pull < limit.NOTHING or (always and pull < limit.NO_PULL):
         why = f"the gradient that reaches the samples is {pull:.2g} in units of the data (healthy: 0.1 to 10)"
+    elif vanished:
+        why = "for more than half of the run next to no gradient has reached the samples"
     elif always and step is not None and step < limit.STILL:
         why = f"the generator stands still: a step moves its weights by {step:.1g} of their length"
     elif always and left is not None and left < limit.FADED:
         why = f"the gradient that reaches the generator's weights is {times(left)} what it was"
-    elif always and gap > limit.SURE and poor(history, seen) and stuck(history):
-        why = f"its logits lie {gap:.2g} apart, and the samples are far from the data and come no nearer"
+    elif always and poor(history, seen) and (gap > limit.OVERWHELMING or (gap > limit.SURE and stuck(history))):
+        why = f"its logits lie {gap:.2g} apart, and the samples are far from the data"
     else:
         return None
     name = history.settings.get("loss.name")
-    instead = (
-        f" in the place of loss.name={name}, whose gradient vanishes where the discriminator is sure" if name in limit.VANISHING else ""
-    )
+    instead = f" in the place of {name}, whose gradient vanishes where the discriminator is sure" if name in limit.VANISHING else ""
     advice = f"Play {MODERN}{instead}; where you do, raise penalty.gamma three times or halve optimiser.lr_discriminator."
     evidence = {"wins_train": told, "pull": pull, "logit gap": gap, "generator's gradient, over what it was": left}
     return Finding("H205", "severe", f"the discriminator tells {told:.0%} of pairs, and {why}.", advice, evidence)
+
+
+def _vanishes(exam: Line) -> bool:
+    """Whether every pair was told in an examination, and next to no gradient reached the samples."""
+    told, pull = number(exam.get("wins_train")), number(exam.get("pull"))
+    return told is not None and told > limit.ALWAYS and pull is not None and pull < limit.NO_PULL
 
 
 @check("H206")
@@ -91,7 +98,7 @@ def discriminator_too_weak(history: History) -> Finding | None:
     slow = mine is not None and other is not None and mine < limit.SLOWER * other
     what = f"the discriminator tells only {told:.0%} of pairs, although the samples are far from the data ({off:.2g})"
     if slow:
-        what += f"; a step moves its weights {times(over(mine or 0.0, other or 0.0))} as far as the generator's"
+        what += f"; a step moves its weights by {mine:.1g} of their length, and the generator's by {other:.1g}"
     mine_rate, other_rate = (number(history.settings.get(f"optimiser.lr_{player}")) for player in PLAYERS[::-1])
     lower = mine_rate is not None and other_rate is not None and mine_rate < other_rate
     level = (
@@ -127,15 +134,15 @@ def _too_fast(history: History) -> dict[str, tuple[str, str]]:
     found = {}
     for player in PLAYERS:
         dotted = f"optimiser.lr_{player}"
-        now, automatic, weight = number(history.settings.get(dotted)), usual(history, dotted), _weight_of(history, player)
-        long = moves(Window(between(history.exams, 0.0, 0.5)), player)
+        now, automatic = number(history.settings.get(dotted)), usual(history, dotted)
         if now is None:
             continue
+        long = moves(Window(between(history.exams, 0.0, 0.5)), player)
         if automatic and now > limit.FAST * automatic:
             sign = f"the learning rate of the {player}, {now:g}, is {now / automatic:.0f} times the automatic one"
         elif long is not None and long > limit.LONG_STEP:
             sign = f"a step moves the weights of the {player} by {long:.1%} of their length (healthy: below 2 %)"
-        elif not automatic and weight is not None and weight > limit.HEAVY:
+        elif not automatic and (weight := _weight_of(history, player)) is not None and weight > limit.HEAVY:
             sign = f"the weights of the {player} have grown to {weight:.2g} (usual: 0.05 to 0.3)"
         else:
             continue
@@ -160,8 +167,8 @@ def _weight_of(history: History, player: str) -> float | None:
 
 
 def _change_of_gradient(history: History, name: str) -> float | None:
-    """The gradient's norm of late over what it was in the first half of the run so far."""
-    before = typical(between(history.ticks, limit.YOUNG / 2, history.share / 2), name)
+    """The gradient's norm of late over the largest of the first half of the run so far."""
+    before = max(numbers(between(history.ticks, 0.0, history.share / 2), name), default=0.0)
     now = typical(lately(history.ticks, limit.LATELY / 2, limit.FEWEST), name)
     return over(now, before) if before and now is not None else None
 

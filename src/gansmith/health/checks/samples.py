@@ -76,9 +76,9 @@ def partial_collapse(history: History) -> Finding | None:
 
 
 def _behind(values: dict[str, float], least: float) -> list[str]:
-    """Classes far below the others: where all are low, it is no matter of classes."""
+    """Classes far below the others: where those are low too, it is no matter of classes."""
     usual = middle(list(values.values()))
-    return [] if usual is None or usual < 2 * least else [k for k, v in values.items() if v < least]
+    return [] if usual is None or usual < limit.OTHERS else [name for name, value in values.items() if value < least]
 
 
 @check("H203")
@@ -126,8 +126,10 @@ def prepared_differently(history: History) -> Finding | None:
     """What is shown as real and what is generated differ in a way that no training mends: range, border, grid."""
     seen = window(history, limit.LEARNED)
     told, spread = seen.of("wins_train"), seen.of("spread")
-    certain, varied = dict(_certain(seen)), limit.NARROW < spread < 1 / limit.NARROW
-    doubtful = dict(_doubtful(seen)) if varied and (told > limit.ALWAYS or not poor(history, seen)) else {}
+    certain, doubtful = dict(_ends(seen)), dict[str, str]()
+    if limit.NARROW < spread < 1 / limit.NARROW and (told > limit.ALWAYS or not poor(history, seen)):  # else it has learned nothing yet
+        certain |= dict(_grid(seen))
+        doubtful = dict(_values(seen))
     if not certain | doubtful:
         return None
     what = f"real and generated samples differ in how they are prepared: {'; '.join((certain | doubtful).values())}."
@@ -139,9 +141,9 @@ def prepared_differently(history: History) -> Finding | None:
     return Finding("H212", "severe" if certain and told > limit.ALWAYS else "warning", what, advice, evidence)
 
 
-def _certain(seen: Window) -> Iterator[tuple[str, str]]:
-    """What a generator that could make the data would not show, however bad it is."""
-    if (made := seen.maybe("dead_g")) is not None and made > limit.ALL_DEAD:  # it stands still: where, says nothing
+def _ends(seen: Window) -> Iterator[tuple[str, str]]:
+    """Values that one side takes and the other never does."""
+    if (dead := seen.maybe("dead_g")) is not None and dead > limit.ALL_DEAD:  # it stands still: where, says nothing
         return
     for end, word in (("low", "lower"), ("high", "upper")):
         real, made = seen.maybe(f"{end}_real"), seen.maybe(end)
@@ -152,18 +154,22 @@ def _certain(seen: Window) -> Iterator[tuple[str, str]]:
         yield "beyond", f"{beyond:.0%} of the generated values lie outside the range of the real ones"
 
 
-def _doubtful(seen: Window) -> Iterator[tuple[str, str]]:
-    """What is also seen of a generator that has not learned."""
-    gap, deviation, border = seen.maybe("mean_gap"), seen.maybe("deviation"), seen.maybe("border_gap")
+def _grid(seen: Window) -> Iterator[tuple[str, str]]:
+    """Places and frequencies that one side treats otherwise."""
+    gap, border, woven = seen.maybe("mean_gap"), seen.maybe("border_gap"), seen.maybe("weave")
+    if border is not None and border > limit.BORDER_GAP and border > limit.BORDER_ALONE * (gap or 0.0):
+        yield "border", f"the outermost places differ by {border:.2g} standard deviations"
+    if woven is not None and woven > limit.WOVEN * max(1.0, seen.maybe("weave_real") or 1.0):
+        yield "weave", f"a regular grid is {woven:.2g} times as strong in generated ones"
+
+
+def _values(seen: Window) -> Iterator[tuple[str, str]]:
+    """Level and contrast, which are also off where a generator has only not learned them."""
+    gap, deviation = seen.maybe("mean_gap"), seen.maybe("deviation")
     if gap is not None and gap > limit.MEAN_GAP:
         yield "mean", f"their means differ by {gap:.2g} standard deviations"
     if deviation is not None and not 1 / limit.DEVIATION < deviation < limit.DEVIATION:
         yield "deviation", f"generated values vary {deviation:.2g} times as much as real ones"
-    if border is not None and border > limit.BORDER_GAP and border > limit.BORDER_ALONE * (gap or 0.0):
-        yield "border", f"the outermost places differ by {border:.2g} standard deviations"
-    woven = seen.maybe("weave")
-    if woven is not None and woven > limit.WOVEN * max(1.0, seen.maybe("weave_real") or 1.0):
-        yield "weave", f"a regular grid is {woven:.2g} times as strong in generated ones"
 
 
 @check("H218")
