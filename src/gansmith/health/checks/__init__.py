@@ -36,16 +36,16 @@ CHECKS: tuple[Check, ...] = (
     Check("H213", "The penalty is too strong", game.penalty_too_strong),
     Check("H216", "The batch is too small", course.batch_too_small),
     Check("H207", "The gradient explodes", game.exploding_gradient),
+    Check("H203", "The condition is ignored", samples.ignored_condition),
     Check("H204", "The discriminator overfits", game.discriminator_overfits),
+    Check("H218", "Memorisation", samples.memorisation),
     Check("H205", "The discriminator wins", game.discriminator_wins),
     Check("H206", "The discriminator is too weak", game.discriminator_too_weak),
     Check("H201", "Total collapse", samples.total_collapse),
     Check("H202", "Partial collapse", samples.partial_collapse),
-    Check("H203", "The condition is ignored", samples.ignored_condition),
     Check("H211", "The output is saturated", samples.saturated_output),
     Check("H209", "Oscillation without progress", game.oscillation),
     Check("H208", "The logits drift", game.logit_drift),
-    Check("H218", "Memorisation", samples.memorisation),
     Check("H217", "Too few steps", course.too_few_steps),
     Check("H215", "The average lags", course.average_lags),
     Check("H219", "Faults in the data", course.data_faults),
@@ -66,13 +66,14 @@ CAUSES: dict[str, frozenset[str]] = {
     "H204": BAD_SAMPLES | {"H205", "H218"},
     "H206": BAD_SAMPLES | {"H221"},
     "H205": frozenset({"H202", "H203", "H209", "H217"}),
+    "H218": frozenset({"H202"}),
     "H201": frozenset({"H202", "H203", "H209", "H217"}),
-    "H203": frozenset({"H209", "H217"}),
+    "H203": frozenset({"H202", "H205", "H206", "H209", "H217"}),
     "H211": frozenset({"H209", "H217"}),
     "H209": frozenset({"H217"}),
     "H202": frozenset({"H217"}),
 }
-ONLY_CERTAIN = frozenset({"H212", "H221"})  # causes where they were read from facts; else they may be symptoms themselves
+ONLY_CERTAIN = frozenset({"H203", "H212", "H221"})  # causes where they were read from facts; else they may be symptoms themselves
 
 ORDER: dict[Severity, int] = {"severe": 0, "warning": 1, "note": 2}
 

@@ -19,7 +19,7 @@ from gansmith.health.checks.looking import (
     window,
     within_classes,
 )
-from gansmith.health.history import History
+from gansmith.health.history import History, number
 from gansmith.records import Finding, Severity
 
 
@@ -83,21 +83,25 @@ def _behind(values: dict[str, float], least: float) -> list[str]:
 
 @check("H203")
 def ignored_condition(history: History) -> Finding | None:
-    """The generator makes the same sample whatever it is asked for."""
+    """The generator makes the same sample whatever it is asked for, or the discriminator does not mind what it is shown."""
     seen = window(history, limit.LEARNED)
     response, asked, unseen = seen.of("response"), seen.maybe("response_d"), seen.maybe("response_held")
-    minded = unseen if unseen is not None else asked
+    minded = asked if unseen is None else unseen
+    never = response < limit.NEVER or (asked is not None and abs(asked) < limit.NEVER)
     empty = minded is not None and minded < limit.UNASKED
-    if response >= (limit.FOLLOWED if empty else limit.IGNORED):
+    if not never and response >= (limit.FOLLOWED if empty else limit.IGNORED):
         return None
     what = f"another condition changes a generated sample {response:.2g} times as much as another latent does"
     if empty:
         of = " of an unseen sample" if unseen is not None else ""
         what += f", and the discriminator does not mind a wrong one{of} (by {minded:.2g} of the scatter of logits)"
-        advice = "See that the labels belong to their samples; where they do, train anew with network.conditioning=projection."
+        advice = "See that the labels belong to their samples, and that the discriminator uses them (network.conditioning=projection)."
     else:
         advice = "See that the generator uses its condition; train anew with network.conditioning=projection, and for longer."
-    evidence = {"response": response, "discriminator's response": asked, "the same, to unseen samples": unseen}
+    evidence = {
+        "response": response, "discriminator's response": asked, "the same, to unseen samples": unseen,
+        CERTAIN: never and (seen.maybe("spread") or 0.0) > limit.NARROW,
+    }  # fmt: skip
     return Finding("H203", "warning", f"{what}.", advice, evidence)
 
 
@@ -129,7 +133,7 @@ def prepared_differently(history: History) -> Finding | None:
     certain, doubtful = dict(_ends(seen)), dict[str, str]()
     if limit.NARROW < spread < 1 / limit.NARROW and (told > limit.ALWAYS or not poor(history, seen)):  # else it has learned nothing yet
         certain |= dict(_grid(seen))
-        doubtful = dict(_values(seen))
+        doubtful |= dict(_values(seen)) if told > limit.ALWAYS else {}
     if not certain | doubtful:
         return None
     what = f"real and generated samples differ in how they are prepared: {'; '.join((certain | doubtful).values())}."
@@ -175,9 +179,11 @@ def _values(seen: Window) -> Iterator[tuple[str, str]]:
 @check("H218")
 def memorisation(history: History) -> Finding | None:
     """Generated samples are training samples."""
-    if history.exams and not any("nearest_train" in exam for exam in history.exams):
-        raise Absent("the training samples were not compared: there are too many to be learned by heart, or too few were held out.")
-    seen = window(history, limit.LEARNED)
+    seen, count = window(history, limit.LEARNED), number(history.data.get("training"))
+    if seen.maybe("nearest_train") is None:
+        if count is None or count > limit.TOO_FEW:
+            raise Absent("the training samples were not compared: there are too many to be learned by heart, or too few were held out.")
+        return _repeated(seen, count)
     train, held, copies = seen.of("nearest_train"), seen.of("nearest_held"), seen.of("copies")
     real = seen.maybe("copies_real") or 0.0
     nearer, copied = over(train, held), copies - real
@@ -186,9 +192,23 @@ def memorisation(history: History) -> Finding | None:
     what = f"generated samples lie {nearer:.2g} times as far from training samples as from unseen ones"
     if copied >= limit.COPIES:
         what += f", and {copies:.0%} are nearly copies ({real:.0%} of unseen real ones are)"
-    advice = (
-        "Add data where you can; augment what there is (augment.policy=few, augment.strength=0.8), raise penalty.gamma three times, or end "
-        "the run earlier (run.samples)."
-    )
     severity: Severity = "severe" if nearer < limit.MUCH_NEARER or copied >= limit.MANY_COPIES else "warning"
-    return Finding("H218", severity, f"{what}.", advice, {"nearer": nearer, "copies": copies, "copies among real ones": real})
+    return Finding("H218", severity, f"{what}.", ADD_DATA, {"nearer": nearer, "copies": copies, "copies among real ones": real})
+
+
+def _repeated(seen: Window, count: float) -> Finding | None:
+    """The same where there are so few samples that none could be held out to compare with: they are all there, and little else is."""
+    reached, closest = seen.of("reached"), seen.of("closest")
+    if reached < limit.ALL_REACHED or closest > limit.CROWDED:
+        return None
+    what = (
+        f"{reached:.0%} of the {count:,.0f} training samples have a generated one beside them, and the nearest other one is {closest:.2g} times "
+        "as far as among real ones: they are made again and again."
+    )
+    return Finding("H218", "warning", what, ADD_DATA, {"reached": reached, "closest": closest})
+
+
+ADD_DATA = (
+    "Add data where you can; augment what there is (augment.policy=few, augment.strength=0.8), raise penalty.gamma three times, or end the "
+    "run earlier (run.samples)."
+)

@@ -31,6 +31,7 @@ MISSED = 0.35  # of what could be reached of samples of many numbers, where a sl
 MISSED_CLASS = 0.1  # of what could be reached of one class. Healthy: above 0.3
 BELIEVED = 0.8  # of pairs told, up to which samples are good as far as they go, so that what is not reached is missing
 IGNORED = 0.2  # what another condition does to a sample, over what another latent does. Healthy: 0.9 to 1.5
+NEVER = 5e-3  # either answer to a condition, below which it is none
 FOLLOWED = 0.7  # the same, where the discriminator does not mind a wrong condition either
 UNASKED = 0.1  # of the scatter of logits, by which the discriminator minds a wrong condition. Healthy: 0.3 to 1.4
 SATURATED = 0.25  # more of the values at the ends of their range than of real ones. Healthy: none
@@ -46,6 +47,8 @@ WOVEN = 4.0  # times the power at the frequencies of a grid. Healthy: below 2.5
 NEARER = 0.8  # times as far from training samples as from unseen ones. Healthy: 1 to 1.2
 COPIES, MANY_COPIES = 0.1, 0.3  # of generated samples are nearly copies, beyond what real ones are
 MUCH_NEARER = 0.4
+TOO_FEW = 100  # training samples, of which none are held out to compare with
+ALL_REACHED, CROWDED = 0.88, 0.5  # of them are reached, by samples this near each other. Healthy: 0.8 and 0.9
 
 # --- the game ---------------------------------------------------------------------------------------------------------------------------
 OVERFIT = 0.8  # of what tells training from generated samples is not there in unseen ones. 1,200 digits, healthy: up to 0.6
