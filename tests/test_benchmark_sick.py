@@ -260,7 +260,7 @@ def test_what_the_guard_mended_is_counted_over_the_ill_that_could_be() -> None:
         line("ill", seed, "H205", distance, guard=True, recovered=[{"step": 1}])
         for seed, distance in ((1, 0.1), (2, 0.9), (3, None), (4, 0.1))
     ]
-    assert "| all | 3 | 1 of 3, 33 % | 1.0 | 1 → 0.5 |" in sick.mended(HEALTHY + without + after, RUNS)
+    assert "| all | 3 | 1 of 3, 33 % | 1.0 | 1 | 0.5 |" in sick.mended(HEALTHY + without + after, RUNS)
 
 
 # --- the command ----------------------------------------------------------------------------------------------------------------------
@@ -316,7 +316,7 @@ def test_those_set_aside_are_told_of_in_sums_alone(
     place = tmp_path / "runs" / f"{sick.title_of(case, seed, 0.003, False)}-1"
     place.mkdir(parents=True)
     (place / "recipe.yaml").touch()
-    monkeypatch.setattr(sick, "findings", lambda place: [finding("H223")])
+    monkeypatch.setattr(sick, "findings", lambda place, stopped: [finding("H223")])
     sick.main(words("judge"))
     hidden = capsys.readouterr().out
     assert "| aside | 1 | 0 of 1, 0 % |" in hidden

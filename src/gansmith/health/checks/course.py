@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gansmith.health.checks import thresholds as limit
-from gansmith.health.checks.looking import CERTAIN, Absent, check, listed, over, poor, stuck, usual, window
+from gansmith.health.checks.looking import CERTAIN, Absent, Window, check, listed, over, poor, stuck, usual, window
 from gansmith.health.history import History, between, lately, number, numbers, typical
 from gansmith.records import Finding, Severity
 
@@ -151,7 +151,8 @@ def layer_does_not_learn(history: History) -> Finding | None:
         "that activations have a slope everywhere (leaky ReLU); where units died on the way, halve the learning rate."
     )
     severity: Severity = "severe" if any(share > limit.ALL_DEAD for share in dead.values()) else "warning"
-    evidence = {"frozen": frozen, "dead": dead, "dead latents": deaf, CERTAIN: bool(frozen)}
+    from_the_start = bool(frozen) and set(frozen) <= set(Window(history.exams).always("frozen"))  # else they died of something
+    evidence = {"frozen": frozen, "dead": dead, "dead latents": deaf, CERTAIN: from_the_start}
     return Finding("H221", severity, f"{'; '.join(signs)}.", advice, evidence)
 
 

@@ -92,10 +92,10 @@ def discriminator_too_weak(history: History) -> Finding | None:
     """It cannot tell samples that are far from the data."""
     seen = window(history, limit.LEARNED)
     told, off = seen.of("wins_train"), seen.of("off_live")
-    if told > limit.CANNOT_TELL or not poor(history, seen):
-        return None
     mine, other = moves(seen, "discriminator"), moves(seen, "generator")
     slow = mine is not None and other is not None and mine < limit.SLOWER * other
+    if told > (limit.BELIEVED if slow else limit.CANNOT_TELL) or not poor(history, seen):
+        return None
     what = f"the discriminator tells only {told:.0%} of pairs, although the samples are far from the data ({off:.2g})"
     if slow:
         what += f"; a step moves its weights by {mine:.1g} of their length, and the generator's by {other:.1g}"
@@ -116,12 +116,13 @@ def exploding_gradient(history: History) -> Finding | None:
     if not grown and not history.exams:
         raise Absent("the log of this run tells no gradients.")
     burst = {p: g for p, g in grown.items() if g > limit.GROWN}
-    signs = [f"the gradient of the {p} is {g:,.0f} times what it was" for p, g in burst.items()]
-    if len(since_share(history, limit.YOUNG)) >= limit.FEWEST and (wrong := next(ills(history, window(history)), None)):
-        fast = _too_fast(history)
-        signs += [sign for sign, _ in fast.values()] + ([f"the samples show it: {wrong}"] if fast else [])
-    else:
-        fast = {}
+    signs, fast = [f"the gradient of the {p} is {g:,.0f} times what it was" for p, g in burst.items()], {}
+    if len(since_share(history, limit.YOUNG)) >= limit.FEWEST and (wrong := next(ills(history, seen := window(history)), None)):
+        fast, slope = _too_fast(history), seen.maybe("slope")
+        causes = [sign for sign, _ in fast.values()]
+        if slope is not None and slope > limit.STEEP:
+            causes.append(f"the discriminator's slope at the samples is {slope:,.0f} in units of the data (healthy: 0.1 to 10)")
+        signs += [*causes, f"the samples show it: {wrong}"] if causes else []
     if not signs:
         return None
     lower = " and ".join(advice for _, advice in fast.values()) or "optimiser.lr_generator and optimiser.lr_discriminator to half"
@@ -137,7 +138,7 @@ def _too_fast(history: History) -> dict[str, tuple[str, str]]:
         now, automatic = number(history.settings.get(dotted)), usual(history, dotted)
         if now is None:
             continue
-        long = moves(Window(between(history.exams, 0.0, 0.5)), player)
+        long = moves(Window(between(history.exams, 0.0, 0.5)), player, min)  # a table that began with zeros moves far
         if automatic and now > limit.FAST * automatic:
             sign = f"the learning rate of the {player}, {now:g}, is {now / automatic:.0f} times the automatic one"
         elif long is not None and long > limit.LONG_STEP:
@@ -163,7 +164,7 @@ def _weight_of(history: History, player: str) -> float | None:
         move, lr = moves(seen, player), number(rates.get(number(exam.get("step")), {}).get(f"lr_{player}"))
         if move and lr is not None and sum(squares) > limit.GENTLE**2:
             found.append(lr / move)
-    return middle(found)
+    return median(found) if len(found) >= limit.FEWEST else None
 
 
 def _change_of_gradient(history: History, name: str) -> float | None:
@@ -199,14 +200,17 @@ def oscillation(history: History) -> Finding | None:
     if (still := stuck(history)) is None or len(late) < 2 * limit.THIRD:
         raise Absent(f"there are {len(live)} distances from the data, too few to tell a swing by.")
     swing = over(median(abs(b - a) for a, b in pairwise(late)), median(late))
-    if not still or swing < limit.SWING or not poor(history, window(history)):
+    momentum = number(history.settings.get("optimiser.beta1")) or 0.0
+    if not (still or momentum > limit.MOMENTUM) or swing < limit.SWING or not poor(history, window(history)):
         return None
-    what = f"the generator is no nearer to the data than it was, and its distance swings by {swing:.0%} between examinations."
+    what = f"the distance from the data swings by {swing:.0%} from one examination to the next"
+    what += ", and is no less than it was" if still else ""
+    what += f"; a momentum of {momentum:g} carries both players past each other." if momentum > limit.MOMENTUM else "."
     advice = (
-        "Halve optimiser.lr_generator and optimiser.lr_discriminator, keep optimiser.beta1=0, raise penalty.gamma three times, or take a "
+        "Set optimiser.beta1=0, halve optimiser.lr_generator and optimiser.lr_discriminator, raise penalty.gamma three times, or take a "
         "larger run.batch."
     )
-    return Finding("H209", "severe", what, advice, {"swing": swing, "distance": median(late)})
+    return Finding("H209", "severe", what, advice, {"swing": swing, "distance": median(late), "momentum": momentum})
 
 
 @check("H213")

@@ -93,9 +93,10 @@ def usual(history: History, dotted: str) -> float | None:
     return number(automatic.get(dotted)) if isinstance(automatic, Mapping) else None
 
 
-def moves(seen: Window, player: str) -> float | None:
-    """How far a step of the optimiser moves a player's weights, over their length: the median over its layers."""
-    return middle([move for name, move in seen.each("moves").items() if name.startswith(f"{player}.")])
+def moves(seen: Window, player: str, over_layers: Callable[[Sequence[float]], float] = median) -> float | None:
+    """How far a step of the optimiser moves a player's weights, over their length: the median over its layers, or what is asked for."""
+    found = [move for name, move in seen.each("moves").items() if name.startswith(f"{player}.")]
+    return over_layers(found) if found else None
 
 
 def few_numbers(history: History) -> bool:

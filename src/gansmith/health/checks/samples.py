@@ -122,14 +122,19 @@ def saturated_output(history: History) -> Finding | None:
         "deviation of one over the root of their inputs."
     )
     severity: Severity = "severe" if made >= limit.ALL_SATURATED else "warning"
-    return Finding("H211", severity, what, advice, {"generated": made, "real": real, "moves of the generator": moves(seen, "generator")})
+    first = Window(history.exams[:1])
+    from_the_start = (first.maybe("low") or 0.0) + (first.maybe("high") or 0.0) - real >= limit.SATURATED
+    evidence = {"generated": made, "real": real, "moves of the generator": moves(seen, "generator"), CERTAIN: from_the_start}
+    return Finding("H211", severity, what, advice, evidence)
 
 
 @check("H212")
 def prepared_differently(history: History) -> Finding | None:
     """What is shown as real and what is generated differ in a way that no training mends: range, border, grid."""
     seen = window(history, limit.LEARNED)
-    told, spread = seen.of("wins_train"), seen.of("spread")
+    told, spread, pull = seen.of("wins_train"), seen.of("spread"), seen.maybe("pull")
+    if pull is not None and pull < limit.NO_PULL:  # no gradient came, so what it makes is what it began with
+        return None
     certain, doubtful = dict(_ends(seen)), dict[str, str]()
     if limit.NARROW < spread < 1 / limit.NARROW and (told > limit.ALWAYS or not poor(history, seen)):  # else it has learned nothing yet
         certain |= dict(_grid(seen))
@@ -202,8 +207,8 @@ def _repeated(seen: Window, count: float) -> Finding | None:
     if reached < limit.ALL_REACHED or closest > limit.CROWDED:
         return None
     what = (
-        f"{reached:.0%} of the {count:,.0f} training samples have a generated one beside them, and the nearest other one is {closest:.2g} times "
-        "as far as among real ones: they are made again and again."
+        f"{reached:.0%} of the {count:,.0f} training samples have a generated one beside them, and these lie {closest:.2g} times as far "
+        "apart as real ones: the same are made again and again."
     )
     return Finding("H218", "warning", what, ADD_DATA, {"reached": reached, "closest": closest})
 
