@@ -43,7 +43,10 @@ ONE_CORE: dict[str, Any] = {
     "machine.workers": 1,
     "penalty.form": "exact",
 }
-WATCHED: dict[str, Any] = {"run.guard": False, "data.labels": "none", "run.looks": 0, "run.report": False, "run.tick": 20, "run.previews": 3}
+WATCHED: dict[str, Any] = {
+    "data.labels": "none", "run.looks": 0, "run.report": False, "run.tick": 20, "run.previews": 3,
+    "run.guard": False,  # what goes wrong is what one wants to see
+}  # fmt: skip
 MODERN: dict[str, Any] = {"loss.name": "relativistic", "loss.centring": 1e-3, "penalty.gamma": None}  # None: by the automatic rule
 
 right = LOSSES["nonsaturating"]

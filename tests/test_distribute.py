@@ -296,7 +296,7 @@ def test_a_process_that_dies_is_replaced_and_the_run_ends_as_if_it_had_not(tmp_p
             time.sleep(0.02)
         (other,) = children_of(process.pid)
         os.kill(other, signal.SIGKILL)
-        said, told = process.communicate(timeout=tiny.PATIENCE)
+        _, told = process.communicate(timeout=tiny.PATIENCE)
     assert process.returncode == 0, told
     (loss,) = run.recovered()
     assert (loss["code"], loss["changes"]) == ("H223", {})

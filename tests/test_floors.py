@@ -23,7 +23,7 @@ FLOORS: list[set[str]] = [
     {"given"},
     {"losses", "penalties", "schedules", "ema", "augment", "data", "metrics"},
     {"networks", "features", "downstream", "health"},
-    {"engine", "domains"},
+    {"engine", "domains", "tuning"},
     {"recipes", "pages", "artefact"},
     {"verbs"},
     {"serve", "studio"},

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -61,6 +61,9 @@ def ticks(**values: Callable[[float], Any]) -> tuple[Mapping[str, Any], ...]:
     return tuple({**line, **{name: value(line["share"]) for name, value in values.items()}} for line in made().ticks)
 
 
+POINTS = {"blocks": [{"size": 2}], "positions": []}
+
+
 def swinging(share: float) -> float:
     return 0.6 + 0.1 * (-1) ** round(COUNT * share)
 
@@ -77,7 +80,7 @@ SICK: list[tuple[str, str, History]] = [
     ("H202", "warning", made({"spread_classes": {"0": 0.9, "1": 0.2, "2": 0.9}})),
     ("H202", "warning", made({"reached_classes": {"0": [0.7, 0.7], "1": [0.0, 0.7], "2": [0.7, 0.7]}})),
     ("H202", "warning", made({"reached": 0.2, "wins_train": 0.6})),
-    ("H202", "warning", made({"reached": 0.4, "wins_train": 0.6}, data={"layout": {"blocks": [{"size": 2}], "positions": []}})),
+    ("H202", "warning", made({"reached": 0.4, "wins_train": 0.6}, data={"layout": POINTS})),
     ("H203", "warning", made({"response": 0.0})),
     ("H203", "warning", made({"response": 0.5, "response_d": 0.01})),
     ("H203", "warning", made({"response": 0.5, "response_d": 0.9, "response_held": 0.01})),
@@ -275,6 +278,27 @@ class TestWords:
         assert "machine.precision" not in found.advice
         rounded = made(stopped="training stopped at step 7: the loss is not finite.", settings={"machine.precision": "bf16"})
         assert "machine.precision=fp32" in outcome("H210", rounded).advice
+
+
+class TestPoints:
+    """Samples of few numbers, of which the distance from the data is a logarithm, and whose modes are found late."""
+
+    far: ClassVar = {"off_live": 8.0, "off_average": 8.0, "reached": 0.05, "wins_train": 0.5}
+
+    def test_modes_that_are_still_looked_for_accuse_nobody(self) -> None:
+        history = made(self.far, data={"layout": POINTS})
+        cut = round(0.65 * COUNT)
+        young = replace(history, exams=history.exams[:cut], ticks=history.ticks[:cut])
+        assert isinstance(outcome("H206", young), Clear)
+        assert isinstance(outcome("H206", history), Finding)
+
+    def test_a_good_average_is_believed_before_the_swings_have_died_down(self) -> None:
+        assert isinstance(outcome("H206", made({**self.far, "off_average": 1.0}, data={"layout": POINTS})), Clear)
+
+    def test_progress_is_measured_in_logarithms(self) -> None:
+        falling = {**self.far, "off_average": lambda share: 8.0 - 2.0 * share}  # never by a tenth in a third of the run
+        assert isinstance(outcome("H217", made(falling, data={"layout": POINTS})), Finding)
+        assert isinstance(outcome("H217", made(self.far, data={"layout": POINTS})), Clear)
 
 
 class TestSettingsTellTheCause:

@@ -144,11 +144,12 @@ class TestTowardsTheAutomaticRecipe:
             "penalty.gamma": 0.2,
             "penalty.gamma_end": 0.2,
         }
-        assert remedy(finding("H214"), {**AUTOMATIC, "penalty.gamma": 0.0, "penalty.gamma_end": 0.0}) == {}  # nothing to go towards
+        unknown = remedy(finding("H214"), {**AUTOMATIC, "penalty.gamma": 0.0, "penalty.gamma_end": 0.0})
+        assert not {"penalty.gamma", "penalty.gamma_end"} & unknown.keys()  # three times nothing is nothing
 
     def test_a_compiled_network_has_no_second_derivative(self) -> None:
         compiled = {**AUTOMATIC, "machine.compile": True, "penalty.gamma": 0.0, "penalty.gamma_end": 0.0}
-        assert remedy(finding("H214"), compiled, 0, AUTOMATIC) == {}
+        assert "penalty.gamma" not in remedy(finding("H214"), compiled, 0, AUTOMATIC)
         assert remedy(finding("H214"), {**compiled, "penalty.form": "finite"}, 0, AUTOMATIC)["penalty.gamma"] == 0.2
 
     def test_a_weak_discriminator_is_made_as_quick_as_the_generator_and_then_the_generator_slower(self) -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 import gansmith
 import tiny
+from customers import frame
 from gansmith.data.order import Feed
 from gansmith.errors import DataError
 from gansmith.health.checks import examine
@@ -95,3 +96,11 @@ def test_a_picture_of_one_value_is_survived_and_named(tmp_path: Path) -> None:
     run = tiny.train(tmp_path, None, pictures)
     assert run.log[-1]["step"] == tiny.STEPS
     assert "D106" in {f["code"] for f in run.data["findings"]}
+
+
+def test_a_missing_cell_of_a_table_is_no_poison(tmp_path: Path) -> None:
+    table = frame(300)
+    table.loc[::3, table.select_dtypes("number").columns[0]] = np.nan
+    run = RunFolder(tiny.train(tmp_path, {"network.name": None, "network.width": 16, "network.latent": None}, table).path)
+    assert not run.left_out()
+    assert {exam["poisoned"] for exam in run.exams()} == {0}

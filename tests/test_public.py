@@ -17,7 +17,7 @@ import gansmith
 ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT / "docs" / "reference.md"
 # What takes a second or so to load, and so only when it is used.
-HEAVY = ("torch", "sklearn", "scipy", "pandas", "matplotlib")
+HEAVY = ("torch", "sklearn", "scipy", "pandas", "matplotlib", "optuna")
 
 
 def names_on_the_page(text: str) -> list[str]:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from gansmith.verbs.sample import sample
     from gansmith.verbs.toy import Demonstration, toy
     from gansmith.verbs.train import train
+    from gansmith.verbs.tune import Tuned, tune
 
 __version__ = "0.1.0"
 
@@ -64,6 +65,7 @@ _HOME = {
     "Samples": "artefact",
     "StorageError": "errors",
     "TrainingError": "errors",
+    "Tuned": "verbs.tune",
     "describe": "verbs.describe",
     "diagnose": "verbs.diagnose",
     "directions": "verbs.directions",
@@ -76,6 +78,7 @@ _HOME = {
     "sample": "verbs.sample",
     "toy": "verbs.toy",
     "train": "verbs.train",
+    "tune": "verbs.tune",
 }
 
 __all__ = [
@@ -106,6 +109,7 @@ __all__ = [
     "Samples",
     "StorageError",
     "TrainingError",
+    "Tuned",
     "describe",
     "diagnose",
     "directions",
@@ -118,6 +122,7 @@ __all__ = [
     "sample",
     "toy",
     "train",
+    "tune",
 ]
 
 

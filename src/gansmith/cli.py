@@ -25,9 +25,13 @@ if TYPE_CHECKING:
     from gansmith.config import PenaltySettings
     from gansmith.engine.loop import Tick
     from gansmith.records import Evaluation, Finding, Proof, Recovery
+    from gansmith.tuning.found import Trial
     from gansmith.verbs.describe import Description
     from gansmith.verbs.diagnose import Diagnosis
     from gansmith.verbs.playing import Started
+    from gansmith.verbs.tune import Tuned
+    from gansmith.verbs.tuned.session import Begun as TuneBegun
+    from gansmith.verbs.tuned.session import Progress as TuneProgress
 
 app = typer.Typer(
     name="gansmith",
@@ -432,6 +436,85 @@ def _show_proof(found: Proof) -> None:
 
 
 @app.command()
+def tune(
+    data: Data = None,
+    minutes: Annotated[float | None, typer.Option(help="Of the clock for all of it: 30 unless given.")] = None,
+    trials: Annotated[int | None, typer.Option(help="At most; as many as there is time for unless given.")] = None,
+    jobs: Annotated[int | None, typer.Option(help="Processes at a time.")] = None,
+    space: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="What may be changed, as YAML: 'penalty.gamma: {low: 0.1, high: 10, log: true}'.")
+    ] = None,
+    storage: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="A database that several machines share: postgresql://…, sqlite:///tune.db. Else in the folder."),
+    ] = None,
+    size: Size = None,
+    channels: Channels = None,
+    fit: Fit = None,
+    labels: Labels = None,
+    target: Target = None,
+    schema: Schema = None,
+    domain: DomainName = None,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1 or mps. The best there is unless given.")] = None,
+    recipe: Annotated[
+        Path | None, typer.Option(help="What to begin from: a name that 'gansmith recipes' lists, or a recipe.yaml.", metavar="NAME|FILE")
+    ] = None,
+    settings: Set = None,
+    resume: Annotated[Path | None, typer.Option(help="Go on with a search that was stopped.", metavar="FOLDER")] = None,
+    runs: Annotated[Path, typer.Option(help="Where the folder of the search is made.")] = Path("runs"),
+    name: Annotated[str | None, typer.Option(help="Of the folder, and of the study in a storage.")] = None,
+) -> None:
+    """Search for better settings on DATA, and judge whether they are: with several seeds, on data that the search never saw.
+
+    The first trial is what [bold]gansmith train[/bold] would do. What is set with --set is not searched. Ctrl-C stops, and
+    [bold]gansmith tune --resume FOLDER[/bold] goes on.
+    """
+    changes = _data_settings(size, channels, fit, labels, domain, target, schema) | _assignments(settings)
+    if device is not None:
+        changes["machine.device"] = device
+    from gansmith.verbs.tune import tune as verb
+
+    with TuneView() as view:
+        try:
+            found = verb(
+                data or (None if resume or recipe else "digits"), minutes=minutes, trials=trials, jobs=jobs, space=space, storage=storage,
+                recipe=recipe, settings=changes, runs=runs, name=name, resume=resume, audience=view,
+            )  # fmt: skip
+        except KeyboardInterrupt:
+            view.close()
+            if view.folder is not None:
+                tell(f"Stopped; every trial that ended is kept. Go on with: gansmith tune --resume {shlex.quote(_short(view.folder))}")
+            raise
+    _show_tuned(found)
+
+
+def _show_tuned(tuned: Tuned) -> None:
+    found, folder = tuned.found, tuned.path
+    counted = {state: sum(t.state == state for t in found.trials) for state in ("complete", "pruned", "failed")}
+    early = ", ".join(f"{n} {words}" for n, words in ((counted["pruned"], "ended early"), (counted["failed"], "failed")) if n)
+    out.print(f"trials   {len(found.trials)}{f' ({early})' if early else ''} in {_clock(found.seconds)}")
+    out.print(f"answer   {escape(found.sentence)}")
+    if found.changed:
+        changed = (f"{_last(name)} {_number_of(was)} → {_number_of(now)}" for name, (was, now) in found.changed.items())
+        out.print(f"found    {escape(', '.join(changed))}")
+    if found.importance:
+        out.print(f"matters  {', '.join(f'{_last(name)} {share:.0%}' for name, share in found.importance.items())}")
+    out.print(f"recipe   {escape(_short(folder / 'recipe.yaml'))}")
+    out.print(f"report   {escape(_short(tuned.report))}")
+    out.print(f"next     gansmith train --recipe {escape(shlex.quote(_short(folder / 'recipe.yaml')))}")
+
+
+def _last(name: str) -> str:
+    """A setting without its group."""
+    return name.partition(".")[2]
+
+
+def _number_of(value: Any) -> str:
+    """A setting's value in short."""
+    return f"{value:.3g}" if isinstance(value, float) else "open" if value is None else str(value)
+
+
+@app.command()
 def report(
     runs: Annotated[list[Path], typer.Argument(help="One run, or several to set side by side.")],
     out_to: Annotated[
@@ -719,6 +802,93 @@ class Stage:
             f"D {m['loss_d']:.3f} (real {m['log_d_real']:.2f}, fake {m['log_1_minus_d_fake']:.2f})  G {m['loss_g']:.3f}  "
             f"gap {m['logit_real'] - m['logit_fake']:.2f}{surprise}"
         )
+
+
+class TuneView:
+    """Shows a search: what was settled, a line for each trial and each run that was judged, and on a terminal where it stands."""
+
+    def __init__(self) -> None:
+        self.reading = Bar("reading")
+        self.bar: Progress | None = None
+        self.task: Any = None
+        self.folder: Path | None = None
+        self.trials: set[int] = set()
+        self.judged = 0
+        self.best: float | None = None
+
+    def __enter__(self) -> TuneView:
+        self.reading.__enter__()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Take the bar away, so that what is said next stands on a line of its own."""
+        self.reading.__exit__()
+        if self.bar is not None:
+            self.bar.stop()
+            self.bar = None
+
+    def opening(self, done: int, all: int) -> None:
+        self.reading.count(done, all)
+
+    def doing(self, words: str) -> None:
+        self.reading.__exit__()
+        self._status(words)
+
+    def begun(self, begun: TuneBegun) -> None:
+        asked, counts = begun.asked, begun.counts
+        self.folder = begun.folder.path
+        self._say(f"data     {asked.data}: {counts[0]:,} samples to train on, {counts[1]:,} to measure trials by, {counts[2]:,} fresh")
+        self._say(f"search   {', '.join(begun.space)}")
+        most = f" or {asked.trials} trials" if asked.trials else ""
+        jobs = f", {asked.jobs} at a time" if asked.jobs > 1 else ""
+        self._say(f"budget   {_clock(asked.minutes * 60)}{most}; a trial takes {_clock(asked.trial)}, more on a busy machine{jobs}")
+        before = f", with {begun.trials} trials" if begun.trials else ""
+        self._say(f"folder   {_short(self.folder)}{before}")
+
+    def moved(self, progress: TuneProgress) -> None:
+        for trial in progress.trials:
+            if trial.number not in self.trials:
+                self.trials.add(trial.number)
+                self._say(self._trial(trial))
+        for judged in progress.judged[self.judged :]:
+            score = f"{judged.measured.score:.3g}" if judged.measured else f"failed: {judged.why}"
+            self._say(f"judged   {judged.arm}, seed {judged.seed}: {score}")
+        self.judged = len(progress.judged)
+        going = [f"{number} ({share:.0%})" for number, share in progress.running.items()]
+        words = [f"run {min(self.judged + 1, progress.judgements)} of {progress.judgements}"] if progress.stage == "judgement" else []
+        words += [f"trial {', '.join(going)}"] if going else []
+        words += [f"best {progress.best.score:.3g} (trial {progress.best.number})"] if progress.best else []
+        words += [f"default {progress.default.score:.3g}"] if progress.default and progress.default.score is not None else []
+        words += [f"{_clock(progress.left)} left", *([_short(progress.picture)] if progress.picture else [])]
+        self._status("  ".join(words))
+
+    def _trial(self, trial: Trial) -> str:
+        """A line about a trial that has ended."""
+        head = f"trial {trial.number:<2} "
+        if trial.score is None:
+            return head + (f"failed: {trial.why}" if trial.why else f"ended early, at {trial.share:.0%}")
+        best = self.best is None or trial.score < self.best
+        self.best = trial.score if best else self.best
+        values = "the default" if trial.default else ", ".join(f"{_last(name)} {_number_of(value)}" for name, value in trial.values.items())
+        return f"{head}{trial.score:.3g}  {'best  ' if best else ''}{values}"
+
+    def _say(self, words: str) -> None:
+        """A line, above the bar where there is one."""
+        (self.bar.console if self.bar is not None else out).print(escape(words))
+
+    def _status(self, words: str) -> None:
+        if not err.is_terminal:
+            return
+        if self.bar is None:
+            from rich.progress import Progress, SpinnerColumn, TextColumn
+
+            self.bar = Progress(SpinnerColumn(), TextColumn("{task.description}"), console=err)
+            self.bar.start()
+            self.task = self.bar.add_task(words, total=None)
+        self.bar.update(self.task, description=escape(words))
 
 
 def _opening_lines(started: Started) -> list[str]:

@@ -36,6 +36,9 @@ class DataSettings(Settings):
     table_schema: str | None = Field(None, description="of a table: a JSON that says what was recognised wrongly of its columns")
     labels: str | None = Field(None, description="a CSV or JSON of file names and labels, or 'none'; None: class folders or the array file")
     held_out: float = Field(0.1, ge=0.0, lt=0.9, description="share kept out of training by content hash, for every later judgement")
+    split_seed: int | None = Field(
+        None, ge=0, lt=2**63, description="of what is held out, so that runs of several seeds can share it; None: run.seed"
+    )
     balance: bool | None = Field(
         None, description="draw every class as often as any other; None: where the largest is at least ten times the smallest"
     )
@@ -226,6 +229,11 @@ def read(path: str | Path) -> Recipe:
     if not isinstance(values, dict):
         raise ConfigError(f"{path} holds a {type(values).__name__}; a recipe is a mapping of groups such as 'run:' and 'network:'.")
     return build(values)
+
+
+def split_seed(recipe: Recipe) -> int:
+    """The seed by which a part of the data is held out."""
+    return recipe.run.seed if recipe.data.split_seed is None else recipe.data.split_seed
 
 
 def dump(recipe: Recipe) -> str:

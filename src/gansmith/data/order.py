@@ -111,7 +111,7 @@ class Feed:
         index = self.members[np.concatenate([self.order(start, self.share) for start in starts])]
         # numpy.take on a memory map reads only the pages it needs; the copy is what torch may own
         taken = np.ascontiguousarray(np.take(self.raw, index, axis=0))
-        if np.issubdtype(taken.dtype, np.floating):
+        if np.issubdtype(taken.dtype, np.floating) and self.owner is None:  # in a row of a table it is a missing cell
             index, taken = self._finite(index, taken)
         x = self.encode(self._to_device(torch.from_numpy(taken)))
         if self.owner is not None:

@@ -25,6 +25,7 @@ TRIES = 3  # times in a run that it goes back; what these do not mend, more of t
 MOMENTS = 8  # healthy moments kept in a run at most, evenly over it …
 KEPT = 4  # … and of those before the oldest checkpoint so many, the newest
 BEFORE = 0.8  # share of the steps so far: an illness was there for a while before it was sure, so what is younger is not trusted
+EARLY = 1 / 3  # share of a run in which no moment is called healthy, for some checks do not look yet; what falls ill there begins anew
 TOLD = 4  # findings told while the run goes on; the others are for `gansmith diagnose`
 
 
@@ -49,17 +50,18 @@ class Seen:
 
     @property
     def well(self) -> bool:
-        """Whether nothing is wrong, not even surely."""
-        return all(f.severity == "note" for f in self.findings)
+        """Whether nothing is wrong, not even surely; but for what is a fact of the data or the networks, and was so from the first step."""
+        return all(f.severity == "note" or f.evidence.get("certain") for f in self.findings)
 
 
 class Guard:
     """Looks at a run's history after every examination; everything it decides depends on what is in the run folder alone, and on no time,
     so that a run which was interrupted decides alike.
 
-    automatic  settings that the automatic recipe would choose for the data
-    acts       whether it goes back; it always tells
-    tell       told of a finding and the step at which it was sure
+    data  data.json
+    tell  told of a finding and the step at which it was sure
+
+    It always tells; it goes back where `run.guard` is set.
     """
 
     def __init__(
@@ -69,10 +71,9 @@ class Guard:
         quality: Quality | None,
         recipe: Recipe,
         data: Mapping[str, Any],
-        automatic: Mapping[str, Any],
         tell: Callable[[Finding, int], None],
     ) -> None:
-        self.run, self.examiner, self.quality, self.automatic, self.tell = run, examiner, quality, automatic, tell
+        self.run, self.examiner, self.quality, self.tell = run, examiner, quality, tell
         self.acts, self.settings = recipe.run.guard, config.flat(recipe)
         self.recoveries = recoveries(run)
         self.history = History(tuple(run.records()), settings=self.settings, data=data, recovered=tuple(asdict(r) for r in self.recoveries))
@@ -93,7 +94,9 @@ class Guard:
             if finding.code not in self.told and finding.severity != "note" and len(self.told) < TOLD:
                 self.told.add(finding.code)
                 self.tell(finding, tick.position.step)
-        if self.acts and self.seen.well and int(tick.position.share * MOMENTS) > int(self._share_of_moment() * MOMENTS):
+        if tick.position.share < EARLY or not (self.acts and self.seen.well):
+            return
+        if int(tick.position.share * MOMENTS) > int(self._share_of_moment() * MOMENTS):
             checkpoint.save_moment(self.run, players, tick.position, KEPT)
 
     @property
@@ -122,7 +125,7 @@ class Guard:
     def _recovery(self, finding: Finding, step: int) -> Recovery | None:
         """What would be done about a finding; None where nothing more can be."""
         tries = sum(r.code == finding.code for r in self._changed)
-        changes = remedy(finding, self.settings, tries, self.automatic)
+        changes = remedy(finding, self.settings, tries, self.history.data.get("automatic"))
         if not changes:
             return None
         # a second try of the same goes farther back, so that no state is come to twice with the same settings ahead

@@ -65,7 +65,8 @@ def usual_game(now: Now) -> Changes:
 def usual_penalty(now: Now) -> Changes:
     """R1 and R2 of the automatic weight, in the place of what there is."""
     usual = now.usual("penalty.gamma")
-    if not usual or not _bears_penalty(now):
+    compiled = now.settings.get("machine.compile") and now.settings.get("penalty.form") != "finite"  # which has no second derivative
+    if not usual or compiled:
         return {}
     return {"penalty.name": "r1+r2", "penalty.clip": None, **dict.fromkeys(WEIGHTS, usual)}
 
@@ -136,20 +137,15 @@ def exact_numbers(now: Now) -> Changes:
 
 def quicker_average(now: Now) -> Changes:
     """The automatic half-life of the average where that is less, else a tenth."""
-    now_, usual = now.number("average.halflife"), now.usual("average.halflife")
-    if now_ is None:
+    present, usual = now.number("average.halflife"), now.usual("average.halflife")
+    if present is None:
         return {}
-    return {"average.halflife": int(usual) if usual is not None and usual < now_ else int(now_ / 10)}
+    return {"average.halflife": int(usual) if usual is not None and usual < present else int(present / 10)}
 
 
 def revived(now: Now) -> Changes:
     """Shorter steps, where units died on the way; nothing where a layer was never reached by a gradient."""
     return usual_rates(now) | firmer(now) if now.finding.evidence.get("dead") else {}
-
-
-def _bears_penalty(now: Now) -> bool:
-    """Whether a penalty may be added: a compiled network has no second derivative."""
-    return not now.settings.get("machine.compile") or now.settings.get("penalty.form") == "finite"
 
 
 # of each illness that settings can mend, one step a try; where a step would change nothing, the next is taken
@@ -165,7 +161,7 @@ TREATMENTS: Mapping[str, tuple[Step, ...]] = {
     "H210": (exact_numbers, slower_and_firmer, slower_and_firmer),
     "H211": (usual_game, slower, slower_and_firmer),
     "H213": (looser, looser, looser),
-    "H214": (usual_penalty, firmer, firmer),
+    "H214": (usual_game, firmer, slower_and_firmer),
     "H215": (quicker_average, quicker_average),
     "H216": (slower, slower),
     "H218": (augmented, firmer, firmer),

@@ -57,7 +57,7 @@ class Opened:
         else:
             domain = domains.of(recipe.data.source, recipe.data.domain)
             collection = domain.open(recipe.data.source, recipe.data, largest, opening)
-        held = held_out(collection.digests, recipe.data.held_out, recipe.run.seed, collection.labels)
+        held = held_out(collection.digests, recipe.data.held_out, config.split_seed(recipe), collection.labels)
         if (~held).sum() < 2:
             raise DataError(f"{int((~held).sum())} sample is left to train on; a game needs at least 2. Add data, or lower data.held_out.")
         if collection.conditions is not None:
@@ -243,8 +243,8 @@ class Opened:
             columns=self.collection.conditions.columns if self.collection.conditions is not None else (),
         )
 
-    def facts(self, recipe: Recipe, parts: Parts, trials: Sequence[probe.Trial] = ()) -> dict[str, Any]:
-        """data.json: what was trained on, what was kept out, what was noticed, and on which machine."""
+    def facts(self, recipe: Recipe, parts: Parts, device: str, trials: Sequence[probe.Trial] = ()) -> dict[str, Any]:
+        """data.json: what was trained on, what was kept out, what was noticed, what would be chosen for it, and on which machine."""
         return {
             "fingerprint": self.fingerprint,
             "source": recipe.data.source,
@@ -254,7 +254,7 @@ class Opened:
             "split": {
                 "rule": "by content hash, so equal samples fall on the same side",
                 "share": recipe.data.held_out,
-                "seed": recipe.run.seed,
+                "seed": config.split_seed(recipe),
                 "held_out": np.flatnonzero(self.held).tolist(),
             },
             "layout": self.layout.to_dict(),
@@ -262,6 +262,7 @@ class Opened:
             "facts": dict(self.collection.facts),
             "findings": [f.to_dict() for f in self.collection.findings],
             "own": parts.own,
+            "automatic": self.automatic(recipe, device),
             "probe": [
                 {**asdict(t.way), "workers": t.workers, "samples_per_second": round(t.samples_per_second), "cosine": t.cosine}
                 for t in trials

@@ -157,6 +157,9 @@ def _play(match: Match, trials: Sequence[probe.Trial] | None) -> None:
         if world.first:
             write_text(run.stopped, str(ending.error))
         raise ending.error
+    if world.first and ending.finished:
+        for path in run.moments():  # there is nothing left to go back for
+            path.unlink(missing_ok=True)
     if world.first and match.recipe.run.report and (ending.over or ending.finished):
         _write_report(run)
     if ending.over:
@@ -226,8 +229,7 @@ class Care:
             quality = Quality(run, recipe.run.looks, opened.standard(recipe, device), start)
         if recipe.run.exams:
             examiner = Examiner(run, recipe.run.exams, opened.subjects(recipe, device), goal, start)
-            automatic = opened.automatic(recipe, device)
-            looking_after = Guard(run, examiner, quality, recipe, read_json(run.data), automatic, match.audience.finding)
+            looking_after = Guard(run, examiner, quality, recipe, read_json(run.data), match.audience.finding)
         return cls(quality, examiner, looking_after, recipe.run.stop_early)
 
     @property

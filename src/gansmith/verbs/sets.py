@@ -116,7 +116,7 @@ def of_run(run: Run, against: str | Path | None, data: Any, opening: Opening) ->
     records = run.log
     about = {
         "data": recipe.data.source if against is None else f"{recipe.data.source} against {against}",
-        "held_out_seed": recipe.run.seed,
+        "held_out_seed": config.split_seed(recipe),
         "step": records[-1]["step"] if records else 0,
         "seen": records[-1]["seen"] if records else 0,
     }

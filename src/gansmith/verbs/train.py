@@ -95,7 +95,7 @@ def _fresh(recipe: Recipe, data: Any, parts: Parts, world: World, audience: Audi
         opened = Opened.of(recipe, data, world.device, audience.opening)
         recipe, _, trials = opened.resolve(recipe, parts, world)
         _refuse_what_cannot_start(recipe, parts, world)
-        run = _new_folder(runs, name or opened.name(recipe), recipe, opened.facts(recipe, parts, trials))
+        run = _new_folder(runs, name or opened.name(recipe), recipe, opened.facts(recipe, parts, world.device, trials))
         world.text(str(run.path.resolve()))
     else:
         run = RunFolder(Path(world.text("")))

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gansmith.health.checks import thresholds as limit
-from gansmith.health.checks.looking import CERTAIN, Absent, Window, check, listed, over, poor, stuck, usual, window
+from gansmith.health.checks.looking import CERTAIN, Absent, Window, check, few_numbers, listed, over, poor, stuck, usual, window
 from gansmith.health.history import History, between, lately, number, numbers, typical
 from gansmith.records import Finding, Severity
 
@@ -72,7 +72,8 @@ def too_few_steps(history: History) -> Finding | None:
     seen, steps = window(history, limit.LEARNED), _steps(history)
     if not poor(history, seen):
         return None
-    few, falling = steps is not None and steps < limit.FEW_STEPS, history.share >= limit.SETTLED and stuck(history) is False
+    enough = limit.FEW_OF_POINTS if few_numbers(history) else limit.FEW_STEPS
+    few, falling = steps is not None and steps < enough, history.share >= limit.SETTLED and stuck(history) is False
     if not few and not falling:
         return None
     length = _length(history)

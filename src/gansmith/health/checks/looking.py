@@ -111,7 +111,8 @@ def poor(history: History, seen: Window) -> bool:
     """Whether samples are still far from the data; False where that is not measured, or it is too early to say."""
     if few_numbers(history):
         reached, possible = seen.maybe("reached"), seen.maybe("reached_real") or limit.REACHED_BY_REAL
-        return history.share >= limit.SETTLED and reached is not None and reached < limit.HALF_REACHED * possible
+        missing = reached is not None and reached < limit.HALF_REACHED * possible
+        return history.share >= limit.SETTLED and missing and (seen.maybe("off_average") or 0.0) > limit.POOR_POINTS
     off = seen.maybe("off_live")
     return history.share >= limit.LEARNED and off is not None and off > limit.POOR
 
@@ -140,7 +141,8 @@ def stuck(history: History) -> bool | None:
     third = len(off) // 3
     if third < limit.THIRD:
         return None
-    return median(off[-third:]) > limit.BETTER * median(off[-2 * third : -third])
+    before, now = median(off[-2 * third : -third]), median(off[-third:])
+    return before - now < limit.NEARER_BY if few_numbers(history) else now > limit.BETTER * before
 
 
 def over(a: float, b: float) -> float:

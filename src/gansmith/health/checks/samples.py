@@ -58,7 +58,8 @@ def partial_collapse(history: History) -> Finding | None:
         signs.append(f"there is little variety within {classes(narrow)}")
     if missing := _behind({k: over(v, possible) for k, v in seen.each("reached_classes").items()}, limit.MISSED_CLASS):
         signs.append(f"real samples of {classes(missing)} are hardly reached")
-    believed = history.share >= limit.SETTLED and (seen.maybe("wins_train") or 1.0) < limit.BELIEVED
+    told, sharp = seen.maybe("wins_train"), closest is not None and closest < limit.SHARP
+    believed = sharp and history.share >= limit.ENDING and told is not None and told < limit.BELIEVED
     enough = limit.HALF_REACHED if few_numbers(history) else limit.MISSED
     if believed and reached is not None and reached < enough * possible:
         signs.append(f"{reached:.0%} of the real samples have a generated one nearby, where {possible:.0%} could have")

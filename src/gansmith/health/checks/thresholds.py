@@ -11,14 +11,17 @@ LATELY = 0.25  # of the examinations so far are looked at
 THIRD = 2  # examinations in a third of the run, to tell progress by
 YOUNG = 0.1  # of the run, before which a healthy generator is as bad as a sick one
 LEARNED = 0.33  # of the run, from which a healthy one makes samples that are good as far as they go
-SETTLED = 0.7  # of the run, from which a healthy one of few numbers has found all modes
+SETTLED = 0.7  # of the run, from which a healthy one of few numbers has found the modes, on average …
+ENDING = 0.9  # … and at every moment
 
 # --- whether the samples are any good ---------------------------------------------------------------------------------------------------
 FEW_NUMBERS = 16  # in a sample, up to which its distance from the data is one of neighbours (metrics.gauge)
 POOR = 0.3  # distance from the data; 1 is that of one repeated mean. Healthy runs come below 0.2, sick ones stay above 0.4
-HALF_REACHED = 0.6  # of the real samples that could be reached. Healthy: above 0.75
+HALF_REACHED = 0.6  # of the real samples that could be reached. Healthy, at the end: above 0.7 …
+POOR_POINTS = 1.5  # … or, while its swings still miss some, with an average below this logarithm. Healthy rings: 0.9; sick ones: 1.7 to 11
 REACHED_BY_REAL = 0.8  # of real samples have other real ones nearby, where none were held out to measure it by
-BETTER = 0.9  # times the distance from the data that it was: anything less is progress
+BETTER = 0.9  # times the distance from the data that it was: anything less is progress …
+NEARER_BY = 0.3  # … and of few numbers, whose distance is a logarithm, so much less
 
 # --- samples ----------------------------------------------------------------------------------------------------------------------------
 COLLAPSED = 0.2  # times as far apart as real samples. Healthy: 0.9 to 1.05
@@ -27,6 +30,7 @@ NARROW_INSIDE = 0.5  # the same within a class, the median over classes. Healthy
 OTHERS = 0.5  # of what there could be in the usual class, so that one without is an exception
 NARROW_CLASS = 0.35  # spread of one class. Healthy: above 0.6
 REPEATED = 0.3  # of the usual distance to the nearest other sample. Healthy: above 0.55
+SHARP = 2.0  # times the usual distance to the nearest other sample, above which samples are strewn about, and none of the data is missing
 MISSED = 0.35  # of what could be reached of samples of many numbers, where a slight blur already misses. Healthy: 0.45 to 1
 MISSED_CLASS = 0.1  # of what could be reached of one class. Healthy: above 0.3
 BELIEVED = 0.8  # of pairs told, up to which samples are good as far as they go, so that what is not reached is missing
@@ -43,7 +47,7 @@ MEAN_GAP = 0.5  # standard deviations between the means. Healthy: below 0.1
 DEVIATION = 2.0  # times as much, or as little, as real values vary. Healthy: 0.9 to 1.1
 BORDER_GAP = 0.3  # standard deviations between the outermost places. Healthy: below 0.1
 BORDER_ALONE = 2.0  # times the gap of all places, from which it is a matter of the border
-WOVEN = 4.0  # times the power at the frequencies of a grid. Healthy: below 2.5
+WOVEN = 2.8  # times the power at the frequencies of a grid, of unseen real samples. Healthy: below 2
 NEARER = 0.8  # times as far from training samples as from unseen ones. Healthy: 1 to 1.2
 COPIES, MANY_COPIES = 0.1, 0.3  # of generated samples are nearly copies, beyond what real ones are
 MUCH_NEARER = 0.4
@@ -87,7 +91,7 @@ LAGS, LAG_GAP = 1.5, 0.1  # times the live generator's distance from the data; a
 HALFLIFE = 0.02  # of the samples of a run, over which the average halves
 SMALL_BATCH, BATCHES = 8, 16  # samples a step; and as many batches must be there to be had
 USUAL_BATCH = 64
-FEW_STEPS = 300  # of the generator in a whole run: no healthy run was shorter
+FEW_STEPS, FEW_OF_POINTS = 300, 1_000  # of the generator in a whole run: no healthy run was shorter; points take longer than pictures
 FALLING = 0.2  # of all that the surprise of rows fell by, in the last third of a run. Healthy: below 0.1
 LOOKS = 6  # at the surprise of rows, to tell a trend by
 FAULTS = ("D102", "D103", "D104", "T113", "T115", "T116")  # duplicates, near duplicates, skew, leaks

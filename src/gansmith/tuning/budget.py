@@ -1,0 +1,52 @@
+"""How the time of a search is spent: on trials first, then on judging what they found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gansmith.errors import ConfigError
+
+RESERVED = 0.4  # share of the time kept to train the default and the best found anew, with several seeds
+PLANNED = 12  # trials of full length that the rest is cut into; some end early, so there are more
+SEEDS = (3, 10)  # of either at least, for an interval, and at most
+SHORTEST = 0.5  # of a trial's length, for which there must be time left to begin one
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What may be spent: minutes of the clock, trials (None: as many as fit), processes at a time."""
+
+    minutes: float
+    trials: int | None = None
+    jobs: int = 1
+
+    def __post_init__(self) -> None:
+        if not self.minutes > 0:
+            raise ConfigError(f"the budget is {self.minutes:g} minutes, in which nothing can be tried. Give --minutes above 0.")
+        if self.trials is not None and self.trials < 1:
+            raise ConfigError(f"the budget is {self.trials} trials, by which nothing can be found. Give --trials above 0, or leave it out.")
+        if self.jobs < 1:
+            raise ConfigError(f"{self.jobs} processes were asked for; --jobs takes 1 or more.")
+
+    @property
+    def seconds(self) -> float:
+        return self.minutes * 60
+
+    @property
+    def search(self) -> float:
+        """Seconds that trials may take."""
+        return self.seconds * (1 - RESERVED)
+
+    def trial(self, longest: float) -> float:
+        """Seconds of a trial, no longer than `longest`."""
+        return min(longest, self.search * self.jobs / (self.trials or PLANNED))
+
+
+def judging(left: float, jobs: int, longest: float) -> tuple[int, float]:
+    """(seeds, seconds of each run) to train the default and the best found anew in `left` seconds.
+
+    longest: seconds that a run should have at most; with more time there are more seeds.
+    """
+    runs = max(left, 0.0) * jobs / 2  # of either
+    seeds = min(max(int(runs / longest), SEEDS[0]), SEEDS[1])
+    return seeds, min(longest, runs / seeds)

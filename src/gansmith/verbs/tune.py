@@ -1,0 +1,337 @@
+"""tune: a search for better settings, and a judgement of whether they are."""
+
+from __future__ import annotations
+
+import math
+import os
+import shlex
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gansmith import config
+from gansmith.artefact import Generator
+from gansmith.config import Recipe
+from gansmith.engine.distribute import World
+from gansmith.errors import ConfigError, DataError, RunError
+from gansmith.pages import Picture, tuned
+from gansmith.recipes import automatic, named
+from gansmith.runs import RunFolder, create, write_json, write_text
+from gansmith.tuning import space as spaces
+from gansmith.tuning.budget import Budget
+from gansmith.tuning.found import ARMS, Arm, Found
+from gansmith.tuning.space import Space
+from gansmith.verbs.opened import MEMORY, Opened
+from gansmith.verbs.parts import Parts
+from gansmith.verbs.report import COLUMNS, DRAWN, SMALL
+from gansmith.verbs.train import _lasting, automatic_device
+from gansmith.verbs.tuned import folder as folders
+from gansmith.verbs.tuned.bench import Bench, share_aside
+from gansmith.verbs.tuned.folder import Asked, TuneFolder
+from gansmith.verbs.tuned.session import Audience, Begun, Progress, Session
+from gansmith.verbs.tuned.study import Study, optuna_or_told, shown
+from gansmith.verbs.tuned.trying import Shop
+
+MINUTES = 30.0  # of a search that was given no length
+TITLES: dict[Arm, str] = {"default": "The default", "found": "The best found"}
+
+
+class Silent:
+    """An audience that says nothing."""
+
+    def opening(self, done: int, all: int) -> None:
+        pass
+
+    def doing(self, words: str) -> None:
+        pass
+
+    def begun(self, begun: Begun) -> None:
+        pass
+
+    def moved(self, progress: Progress) -> None:
+        pass
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """What a search found, and its folder."""
+
+    path: Path
+    found: Found
+
+    @property
+    def recipe(self) -> Recipe:
+        """The settings to train with: those found where they are better beyond doubt, else the default."""
+        return config.read(TuneFolder(self.path).recipe)
+
+    @property
+    def report(self) -> Path:
+        """The page that sets the best found beside the default."""
+        return TuneFolder(self.path).report
+
+
+def tune(
+    data: Any = None,
+    *,
+    minutes: float | None = None,
+    trials: int | None = None,
+    jobs: int | None = None,
+    space: str | Path | Mapping[str, Any] | None = None,
+    storage: str | None = None,
+    recipe: Recipe | str | Path | None = None,
+    settings: Mapping[str, Any] | None = None,
+    runs: str | Path = "runs",
+    name: str | None = None,
+    resume: str | Path | None = None,
+    audience: Audience | None = None,
+) -> Tuned:
+    """Search for settings that bring samples closer to the data, and judge what was found.
+
+    data            as for `train`
+    minutes         of the clock for all of it, over all resumes; 30 unless given. Two fifths are kept for the judgement
+    trials          at most; None: as many as there is time for
+    jobs            processes at a time; 1 unless given
+    space           a YAML file, or a mapping: what may be changed (docs/tune.md); None: a few settings around the automatic recipe's
+    storage         address of a database, "sqlite:///tune.db" or "postgresql://…", that several machines may share; None: in the folder
+    recipe, settings  as for `train`: what every trial begins from. What `settings` names is not searched
+    runs, name      the folder is runs/name-tune-1 (-2, …); `name` is also that of the study in a storage
+    resume          the folder of a search to go on with; of all else only minutes, trials and jobs may then be other
+
+    The first trial is the automatic recipe. Each is trained without the part of the data that `train` keeps aside and without another part,
+    by which it is measured; the best one and the default are then trained anew with at least three seeds, and measured by the first part,
+    which nothing has seen. The settings found win only where the interval of the difference leaves out zero.
+
+    Ctrl-C stops; what is finished is kept. ConfigError, DataError, RunError, StorageError; MissingExtra without the extra 'tune'.
+    """
+    began = time.monotonic()
+    optuna_or_told()
+    if storage is not None:
+        shown(storage)  # an address that is none is refused before anything is read
+    audience = audience or Silent()
+    brought = None if isinstance(data, str | Path) else data
+    if resume is not None:
+        if recipe is not None or name is not None:
+            raise ConfigError("a search that goes on keeps its recipe and its name. Leave them out, or tune anew.")
+        folder = folders.find(resume)
+        _refuse_changes(folder, data, settings, space, storage)
+        return _go_on(folder, Wanted(minutes, trials, jobs), brought, storage, audience, began)
+    budget = Budget(MINUTES if minutes is None else minutes, trials, 1 if jobs is None else jobs)
+    start = recipe if isinstance(recipe, Recipe) else named.read(recipe) if recipe is not None else Recipe()
+    changes = dict(settings or {})
+    if data is not None:
+        changes["data.source"] = _lasting(data) if brought is None else MEMORY
+    start = config.merge(start, changes)
+    _refuse_others(start, budget.jobs)
+    opened = _opened(start, brought, audience)
+    search = _begin(start, set(changes), space, budget, opened, brought, storage, name, Path(runs), audience)
+    return _searched(search, opened, brought, storage, audience, began)
+
+
+def _refuse_others(start: Recipe, jobs: int) -> None:
+    """ConfigError for processes that would know nothing of the data."""
+    if start.data.source == MEMORY and jobs > 1:
+        raise ConfigError("data passed from Python are in this process alone, and --jobs starts others. Leave jobs out, or save the data.")
+
+
+def _opened(start: Recipe, data: Any, audience: Audience) -> Opened:
+    if start.data.source == MEMORY and data is None:
+        raise ConfigError("these settings are of data that were passed from Python. Pass the data too.")
+    return Opened.of(start, data, automatic_device(start), audience.opening)
+
+
+def _begin(
+    start: Recipe,
+    fixed: set[str],
+    space: str | Path | Mapping[str, Any] | None,
+    budget: Budget,
+    opened: Opened,
+    data: Any,
+    storage: str | None,
+    name: str | None,
+    runs: Path,
+    audience: Audience,
+) -> TuneFolder:
+    """Settle what is the same in every trial, and make the folder and the study."""
+    device = automatic_device(start)
+    machine: dict[str, Any] = {"machine.device": device, "machine.workers": start.machine.workers or 1}
+    if budget.jobs > 1 and start.machine.threads is None:
+        machine["machine.threads"] = max(1, (os.cpu_count() or 1) // budget.jobs)
+    audience.doing("measuring this machine")
+    default, speed, _ = opened.resolve(config.merge(start, machine), Parts(), World(device=device))
+    where = _space(space, start, default, fixed, opened)
+    bench = Bench.of(opened, start, share_aside(opened))  # data that cannot be divided are refused before there is a folder
+    assert default.run.batch
+    asked = Asked(
+        data=start.data.source,
+        fingerprint=opened.fingerprint,
+        study=name or opened.name(start),
+        storage=None if storage is None else shown(storage),
+        **asdict(budget),
+        aside=bench.share,
+        hands=_hands(default, where),
+        values={name: value for name, value in config.flat(default).items() if name in where and where[name].holds(value)},
+        batch=default.run.batch,
+    )
+    folder = TuneFolder(create(runs, f"{asked.study}-tune").path)
+    try:
+        write_text(folder.start, config.dump(start))
+        write_text(folder.space, spaces.dump(where))
+        if device == "cpu":  # the clock may have been disturbed
+            speed = max(speed, 1 / Shop(folder, start, bench, asked, data).costs({}))
+        longest = _longest(default, speed)
+        study = Study(folder, storage, asked.study, where, start.run.seed)
+        samples = study.begin(_about(asked, start, where), asked.values, round(budget.trial(longest) * speed))
+        folder.write(replace(asked, speed=speed, longest=longest, trial=samples / speed))
+    except BaseException:
+        shutil.rmtree(folder.path, ignore_errors=True)
+        raise
+    return folder
+
+
+def _longest(default: Recipe, speed: float) -> float:
+    """Seconds that a run has by itself."""
+    return min(default.run.samples / speed if default.run.samples else math.inf, 60 * (default.run.minutes or math.inf))
+
+
+def _space(space: str | Path | Mapping[str, Any] | None, start: Recipe, default: Recipe, fixed: set[str], opened: Opened) -> Space:
+    """What may be changed: as was asked, else around the default."""
+    if isinstance(space, Mapping):
+        return spaces.of(space, start)
+    if space is not None:
+        return spaces.read(space, start)
+    places = opened.layout.positions
+    augments = opened.layout.geometry == "plane" and min(places) >= automatic.SMALLEST
+    return spaces.automatic(default, fixed, len(opened.members) // 2, augments)
+
+
+def _hands(default: Recipe, space: Space) -> dict[str, Any]:
+    """How the arithmetic is done, so that no run of the search has to find it out again."""
+    names = ["machine.device", "machine.precision", "machine.threads", "machine.workers"]
+    if not space.keys() & {"penalty.form", "penalty.name"}:
+        names.append("penalty.form")
+    values = config.flat(default)
+    return {name: values[name] for name in names}
+
+
+def _about(asked: Asked, start: Recipe, space: Space) -> dict[str, Any]:
+    """What has to be the same for all who work on one study; where the data lie, and on which machine, may differ."""
+    apart = ("data.source", "machine.")
+    settings = {name: value for name, value in config.flat(start).items() if not name.startswith(apart)}
+    return {"fingerprint": asked.fingerprint, "space": spaces.dump(space), "settings": settings, "share set aside": asked.aside}
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What may be other when a search goes on; None: as it was."""
+
+    minutes: float | None
+    trials: int | None
+    jobs: int | None
+
+
+def _go_on(folder: TuneFolder, wanted: Wanted, data: Any, storage: str | None, audience: Audience, began: float) -> Tuned:
+    asked = folder.read()
+    start, _ = folder.begun_from()
+    changes = {name: value for name, value in asdict(wanted).items() if value is not None}
+    before = {name: math.inf if value is None else value for name, value in asdict(asked).items() if name in ("minutes", "trials")}
+    more = any(changes.get(name, 0) > value for name, value in before.items())
+    if folder.found.exists() and not more:
+        raise RunError(
+            f"{folder.path} has already come to its end. Train with 'gansmith train --recipe {folder.recipe}', or give more --minutes."
+        )
+    asked = replace(asked, **changes)
+    Budget(asked.minutes, asked.trials, asked.jobs)
+    _refuse_others(start, asked.jobs)
+    opened = _opened(start, data, audience)
+    if opened.fingerprint != asked.fingerprint:
+        raise DataError(
+            f"the data in {asked.data} are not those this search is of (fingerprint {opened.fingerprint}, was {asked.fingerprint}). "
+            "Put the old data back, or tune anew."
+        )
+    with folder.held():
+        if more:  # another trial may come out best, and other runs are then judged
+            asked = replace(asked, settled=False)
+            for path in (folder.judged, folder.found):
+                path.unlink(missing_ok=True)
+            shutil.rmtree(folder.finals, ignore_errors=True)
+        folder.write(asked)
+    return _searched(folder, opened, data, storage or asked.storage, audience, began)
+
+
+def _refuse_changes(
+    folder: TuneFolder, data: Any, settings: Mapping[str, Any] | None, space: str | Path | Mapping[str, Any] | None, storage: str | None
+) -> None:
+    """A search goes on with the same settings: RunError with what differs."""
+    asked, (start, where) = folder.read(), folder.begun_from()
+    changes = {**(settings or {}), **({"data.source": _lasting(data)} if isinstance(data, str | Path) else {})}
+    now, wanted = config.flat(start), config.flat(config.merge(start, changes))
+    differ = [f"{k} is {now[k]}, asked for {wanted[k]}" for k in now if now[k] != wanted[k]]
+    if space is not None and spaces.dump(
+        spaces.of(space, start) if isinstance(space, Mapping) else spaces.read(space, start)
+    ) != spaces.dump(where):
+        differ.append("the space is another")
+    if storage is not None and shown(storage) != asked.storage:
+        differ.append(f"the storage is {asked.storage or 'in the folder'}, asked for {shown(storage)}")
+    if differ:
+        raise RunError(f"a search that goes on keeps its settings, and these differ: {'; '.join(differ)}. Leave them out, or tune anew.")
+    if storage is None and asked.storage is not None and "***" in asked.storage:
+        raise RunError(f"the password of {asked.storage} is not kept. Give the whole address again with --storage.")
+
+
+def _searched(folder: TuneFolder, opened: Opened, data: Any, storage: str | None, audience: Audience, began: float) -> Tuned:
+    """Search, judge, write down."""
+    with folder.held():
+        folder.mend()
+        asked, (start, where) = folder.read(), folder.begun_from()
+        audience.doing("learning to see these data")
+        shop = Shop(folder, start, Bench.of(opened, start, asked.aside), asked, data)
+        _ = shop.bench.search  # what learns to see does so once, and is then in the cache
+        study = Study(folder, storage, asked.study, where, start.run.seed)
+        session = Session(shop, study, storage, audience, began)
+        found = session.run()
+        audience.doing("writing the report")
+        _write(found, session.shop)
+    return Tuned(folder.path, found)
+
+
+def _write(found: Found, shop: Shop) -> None:
+    """The recipes, what was found, and the page."""
+    folder, default = shop.folder, config.dump(shop.recipe)
+    best = default if found.closest is None else _told(found, found.closest.values, shop)
+    write_text(folder.found_recipe, best)
+    write_text(folder.recipe, best if found.winner == "found" else default)
+    write_json(folder.found, found.to_dict())
+    recipe, path = shlex.quote(str(folder.recipe)), shlex.quote(str(folder.path))
+    command = f"gansmith tune --resume {path} --minutes {2 * found.minutes:g}"
+    write_text(folder.report, tuned.html(found, _drawn(folder, found, shop.bench), recipe, command, version("gansmith")))
+
+
+def _told(found: Found, values: Mapping[str, Any], shop: Shop) -> str:
+    """The recipe of these settings, of the length with which they were judged where a run by itself would be longer."""
+    length = {"run.minutes": None, "run.samples": shop.samples(values, shop.asked.final)}
+    recipe = config.merge(shop.recipe, length if found.final_minutes < found.whole_minutes else {})
+    return f"# Found by gansmith tune, for runs of about {found.final_minutes:.2g} minutes.\n{config.dump(spaces.applied(recipe, values))}"
+
+
+def _drawn(folder: TuneFolder, found: Found, bench: Bench) -> tuned.Drawn:
+    """Samples of both arms with the first seed of which there is a run, and fresh ones."""
+    codec, axes = bench.opened.codec, bench.opened.layout.positions
+    several: dict[Arm, Picture] = {}
+
+    def picture(raw: np.ndarray, title: str) -> Picture:
+        drawn = codec.picture(raw, COLUMNS if len(axes) == 2 else None)
+        return Picture(drawn, title, f"{len(raw):,} samples: {title[0].lower() + title[1:]}", len(axes) == 2 and max(axes) <= SMALL)
+
+    for arm in ARMS:
+        run = next((j.run for j in found.of(arm) if j.measured is not None), None)
+        if run is not None:
+            generator = Generator.load(RunFolder(folder.path / run).generator)
+            several[arm] = picture(generator.sample(DRAWN[min(len(axes), 2)]).raw, TITLES[arm])
+    fresh = np.take(bench.opened.collection.raw, bench.fresh[: DRAWN[min(len(axes), 2)]], axis=0)
+    return tuned.Drawn(picture(fresh, "Real, none of which was trained on"), several.get("default"), several.get("found"))
