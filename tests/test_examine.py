@@ -161,7 +161,11 @@ def test_an_answer_to_the_condition_is_beside_that_to_the_latent(by: float) -> N
     far = float((of.latents - of.latents.roll(1, 0)).norm(dim=1).mean())
     assert found["response"] == pytest.approx(by * 2**0.5 / far, rel=1e-4)
     assert {"spread_classes", "reached_classes", "response_d"} <= found.keys()
-    assert found["response_d"] != 0.0
+    assert of.train.condition is not None
+    x, c = of.train.x, of.train.condition
+    wrong = (x * c).sum(1) - (x * c.roll(1, 0)).sum(1)
+    assert found["response_d"] * found["scatter"] == pytest.approx(float(wrong.mean()), abs=1e-5)
+    assert found["response_held"] != found["response_d"]
 
 
 # --- whatever the networks are -------------------------------------------------------------------------------------------

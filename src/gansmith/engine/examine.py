@@ -133,7 +133,6 @@ def _judged(players: Players, subjects: Subjects, objective: Objective, made: Te
     with torch.no_grad():
         train = logits(x, c)
         held = logits(*subjects.held) if subjects.held is not None else None
-        other = logits(x, c.roll(1, 0)) if c is not None and subjects.labels else None
     place = made.detach().requires_grad_()
     of_made = logits(place, c)
     cost = objective.pair.generator(train, of_made)
@@ -141,8 +140,14 @@ def _judged(players: Players, subjects: Subjects, objective: Objective, made: Te
     found = signals.opinion(train, held, of_made.detach())
     for name, gradient in (("pull", pull), ("slope", slope)):
         found[name] = subjects.scale * float(gradient.flatten(1).norm(dim=1).mean())
-    if other is not None and c is not None and (differ := (c != c.roll(1, 0)).any(1)[: len(train)]).any() and objective.pack == 1:
-        found["response_d"] = float((train - other)[differ].mean()) / max(found["scatter"], signals.TINY)
+    if subjects.labels and objective.pack == 1:
+        with torch.no_grad():
+            for name, batch, of in (("response_d", subjects.train, train), ("response_held", subjects.held, held)):
+                if batch is None or batch.condition is None or of is None:
+                    continue
+                other = batch.condition.roll(1, 0)
+                if (differ := (batch.condition != other).any(1)).any():
+                    found[name] = float((of - logits(batch.x, other))[differ].mean()) / max(found["scatter"], signals.TINY)
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import pairwise
 from statistics import median
 
@@ -13,6 +14,7 @@ from gansmith.health.checks.looking import (
     ills,
     middle,
     moves,
+    nearer,
     over,
     poor,
     rate,
@@ -50,8 +52,20 @@ def discriminator_overfits(history: History) -> Finding | None:
         f"It knows {samples} by heart: augment them (augment.policy=few, augment.strength=0.8{now}), raise penalty.gamma three times, or "
         "add data."
     )
+    if not (suffers := [*ills(history, seen), *_follows(history, seen)]):
+        return Finding("H204", "note", f"{what[:-1]}; the samples do not show it.", advice, {"wins_train": known, "wins_held": unseen})
     severity: Severity = "severe" if unseen < limit.OVERFIT_BLIND else "warning"
-    return Finding("H204", severity, what, advice, {"wins_train": known, "wins_held": unseen, "by heart": by_heart})
+    evidence = {"wins_train": known, "wins_held": unseen, "by heart": by_heart}
+    return Finding("H204", severity, f"{what[:-1]}, and the samples show it: {'; '.join(suffers)}.", advice, evidence)
+
+
+def _follows(history: History, seen: Window) -> Iterator[str]:
+    """What the samples of a generator come to that is led by what was learned by heart, in words."""
+    if (by := nearer(seen)) is not None and by < limit.NEARER:
+        yield f"they lie {by:.2g} times as far from training samples as from unseen ones"
+    distances = numbers(history.looks, "distance")
+    if distances and distances[-1] > limit.WORSE * min(distances):
+        yield f"they were nearer to the data before ({min(distances):.2g}, now {distances[-1]:.2g})"
 
 
 @check("H205")

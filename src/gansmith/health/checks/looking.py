@@ -130,6 +130,12 @@ def ills(history: History, seen: Window) -> Iterator[str]:
         yield f"they repeat (their nearest neighbours are {closest:.2g} times as far as among real ones)"
 
 
+def nearer(seen: Window) -> float | None:
+    """Distance of generated samples to training samples over that to unseen ones; None where that was not compared."""
+    train, held = seen.maybe("nearest_train"), seen.maybe("nearest_held")
+    return None if train is None or held is None else over(train, held)
+
+
 def within_classes(seen: Window) -> float | None:
     """Spread within a class over that of real samples: the median over classes."""
     return middle(list(seen.each("spread_classes").values()))

@@ -14,6 +14,7 @@ from gansmith.health.checks.looking import (
     few_numbers,
     middle,
     moves,
+    nearer,
     over,
     poor,
     window,
@@ -87,6 +88,8 @@ def ignored_condition(history: History) -> Finding | None:
     """The generator makes the same sample whatever it is asked for, or the discriminator does not mind what it is shown."""
     seen = window(history, limit.LEARNED)
     response, asked, unseen = seen.of("response"), seen.maybe("response_d"), seen.maybe("response_held")
+    if history.settings.get("network.conditioning") == "auxiliary":  # whose logits are not asked by a condition: it says it
+        asked = unseen = None
     minded = asked if unseen is None else unseen
     never = response < limit.NEVER or (asked is not None and abs(asked) < limit.NEVER)
     empty = minded is not None and minded < limit.UNASKED
@@ -186,20 +189,20 @@ def _values(seen: Window) -> Iterator[tuple[str, str]]:
 def memorisation(history: History) -> Finding | None:
     """Generated samples are training samples."""
     seen, count = window(history, limit.LEARNED), number(history.data.get("training"))
-    if seen.maybe("nearest_train") is None:
+    by = nearer(seen)
+    if by is None:
         if count is None or count > limit.TOO_FEW:
             raise Absent("the training samples were not compared: there are too many to be learned by heart, or too few were held out.")
         return _repeated(seen, count)
-    train, held, copies = seen.of("nearest_train"), seen.of("nearest_held"), seen.of("copies")
-    real = seen.maybe("copies_real") or 0.0
-    nearer, copied = over(train, held), copies - real
-    if nearer >= limit.NEARER and copied < limit.COPIES:
+    copies, real = seen.of("copies"), seen.maybe("copies_real") or 0.0
+    copied = copies - real
+    if by >= limit.NEARER and copied < limit.COPIES:
         return None
-    what = f"generated samples lie {nearer:.2g} times as far from training samples as from unseen ones"
+    what = f"generated samples lie {by:.2g} times as far from training samples as from unseen ones"
     if copied >= limit.COPIES:
         what += f", and {copies:.0%} are nearly copies ({real:.0%} of unseen real ones are)"
-    severity: Severity = "severe" if nearer < limit.MUCH_NEARER or copied >= limit.MANY_COPIES else "warning"
-    return Finding("H218", severity, f"{what}.", ADD_DATA, {"nearer": nearer, "copies": copies, "copies among real ones": real})
+    severity: Severity = "severe" if by < limit.MUCH_NEARER or copied >= limit.MANY_COPIES else "warning"
+    return Finding("H218", severity, f"{what}.", ADD_DATA, {"nearer": by, "copies": copies, "copies among real ones": real})
 
 
 def _repeated(seen: Window, count: float) -> Finding | None:
