@@ -724,7 +724,7 @@ class Stage:
         self.bar: Progress | None = None
         self.task: Any = None
         self.spoken = 0.0
-        self.began: tuple[float, float] = (0.0, 0.0)  # share and time when this process took over
+        self.began: tuple[float, float] | None = None  # share and time from which what is left is told
 
     def __enter__(self) -> Stage:
         if self.speaks:
@@ -777,6 +777,7 @@ class Stage:
 
     def recovered(self, recovery: Recovery) -> None:
         self._say(recovery.sentence)
+        self.began = None
 
     def _say(self, words: str) -> None:
         """A line above the bar, or among the lines."""
@@ -791,7 +792,7 @@ class Stage:
         )
 
     def _line(self, tick: Tick) -> str:
-        if tick.position.share < self.began[0]:  # it has gone back
+        if self.began is None:
             self.began = (tick.position.share, time.monotonic())
         m, (share, since) = tick.means, self.began
         done = tick.position.share - share

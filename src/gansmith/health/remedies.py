@@ -56,10 +56,17 @@ def remedy(finding: Finding, settings: Mapping[str, Any], tries: int = 0, automa
 
 
 def usual_game(now: Now) -> Changes:
-    """What the automatic recipe plays: relativistic pairing, R1 and R2 of the automatic weight, and no more than its learning rates."""
+    """What the automatic recipe plays: relativistic pairing, R1 and R2 of the automatic weight, and about its learning rates."""
     centring = max(CENTRING[0], now.number("loss.centring") or 0.0)
     betas = {name: usual for name in BETAS if (usual := now.usual(name)) is not None}
-    return {"loss.name": "relativistic", "loss.centring": centring, "game.kept": 1.0, **betas, **_lower_rates(now), **usual_penalty(now)}
+    return {
+        "loss.name": "relativistic",
+        "loss.centring": centring,
+        "game.kept": 1.0,
+        **betas,
+        **_about_usual_rates(now),
+        **usual_penalty(now),
+    }
 
 
 def usual_penalty(now: Now) -> Changes:
@@ -96,6 +103,12 @@ def usual_rates(now: Now) -> Changes:
 
 def _lower_rates(now: Now) -> Changes:
     return {name: usual for name in RATES if (usual := now.usual(name)) is not None and usual < (now.number(name) or 0.0)}
+
+
+def _about_usual_rates(now: Now) -> Changes:
+    """The automatic learning rates in the place of higher ones, and of such as are lower by more than FACTOR."""
+    rates = {name: (now.number(name), now.usual(name)) for name in RATES}
+    return {name: usual for name, (rate, usual) in rates.items() if rate and usual and (rate > usual or FACTOR * rate < usual)}
 
 
 def slower_and_firmer(now: Now) -> Changes:
