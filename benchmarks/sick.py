@@ -7,7 +7,8 @@
 
 The runs are those of benchmarks/sick_cases.py: each case, with each of its seeds. What illness a case has was said of its cause before any
 check had looked. Half of the runs, chosen by a hash of case and seed, are `aside`: thresholds are chosen on the `open` ones alone, and of
-those set aside nothing but the sums is printed unless --part aside is asked for.
+those set aside nothing but the sums is printed unless --part aside is asked for. Once that has been read it is open too: --fresh 1 takes
+a seed of each case that was in neither.
 
 Whether a run fell ill at all is measured without the checks, by what its last generator makes beside real samples that it has not seen:
 its distance from them (gansmith.metrics.gauge), live and averaged; its spread, of all and within classes; the share of them that it
@@ -53,6 +54,7 @@ ALWAYS = {
 PRECISION = {"fashion": "bf16"}  # half as long; all else fp32
 DROPPED = ("checkpoints", "generator", "previews")  # of a run folder, which is else kept
 CLEARLY, LEAST = 0.1, 0.01  # of the worst value of healthy runs, and more: of ten measures of a run like them one is often a little beyond
+FRESH = 1000  # above which seeds are of neither part
 LOST = 3.0  # times the median distance of healthy runs, beyond which a healthy one did not stay so
 FEW = 2_000  # training samples, up to which copies of them are looked for
 WOVEN = 16  # side of the smallest pictures in which a weave can be told from what they show
@@ -102,7 +104,9 @@ def title_of(case: Case, seed: int, scale: float, guard: bool) -> str:
 
 
 def part_of(name: str, seed: int) -> str:
-    """ "open" or "aside", half of all runs each, by case and seed alone."""
+    """ "open" or "aside", half of all runs each, by case and seed alone; "fresh": seeds that no threshold has been chosen on since."""
+    if seed > FRESH:
+        return "fresh"
     return ("open", "aside")[hashlib.blake2b(f"{name}/{seed}".encode(), digest_size=1).digest()[0] % 2]
 
 
@@ -301,8 +305,8 @@ def judge(lines: Sequence[Line], chosen: Sequence[tuple[Case, int]], look: Calla
 def summary(judged: Sequence[Judged]) -> str:
     """How many were named and accused, of both parts and together."""
     rows = []
-    for part in ("open", "aside", "both"):
-        own = [j for j in judged if part in (j.line["part"], "both")]
+    for part in (*sorted({j.line["part"] for j in judged} | {"open", "aside"}, reverse=True), "all"):
+        own = [j for j in judged if part in (j.line["part"], "all")]
         ill, healthy = ([j for j in own if j.state == word] for word in ("ill", "healthy"))
         rows.append(
             [
@@ -397,7 +401,7 @@ def chosen(words: argparse.Namespace, cases: Iterable[Case] = CASES) -> list[tup
     return [
         (case, seed)
         for case in cases
-        for seed in case.seeds
+        for seed in (range(FRESH + 1, FRESH + 1 + words.fresh) if words.fresh else case.seeds)
         if (not words.names or any(fnmatch(case.name, name) for name in words.names))
         and words.domain in (None, case.domain)
         and words.illness in (None, case.illness or "healthy")
@@ -414,7 +418,8 @@ def asked(words: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--domain", choices=list(SAMPLES))
     parser.add_argument("--illness", help="a code such as H205, or healthy")
     parser.add_argument("--seeds", nargs="+", type=int)
-    parser.add_argument("--part", choices=["open", "aside"])
+    parser.add_argument("--part", choices=["open", "aside", "fresh"])
+    parser.add_argument("--fresh", type=int, default=0, metavar="N", help="N seeds of each case that were in neither part")
     parser.add_argument("--outcomes", action="store_true", help="with judge: what every run came to")
     parser.add_argument("--scale", type=float, default=1.0, help="times the samples of a case, to try whether it runs")
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("GANSMITH_DATA", "../shared/data")))

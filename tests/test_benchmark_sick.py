@@ -241,9 +241,9 @@ def test_the_sums_count_what_was_named_and_who_was_accused() -> None:
         return [finding(code) for code in found.get(told["seed"], ["H205"])]
 
     judged = sick.judge(lines, RUNS, look)
-    *_, both = [row for row in sick.summary(judged).splitlines() if row]
+    *_, every = [row for row in sick.summary(judged).splitlines() if row]
     # seed 8 did not fall ill; the healthy run of distance 0.5 did not stay so
-    assert both == "| both | 7 | 3 of 7, 43 % | 4 of 7, 57 % | 5 of 7, 71 % | 3 | 1 of 3, 33 % | 1 | 1 |"
+    assert every == "| all | 7 | 3 of 7, 43 % | 4 of 7, 57 % | 5 of 7, 71 % | 3 | 1 of 3, 33 % | 1 | 1 |"
     assert "| H205 | 3 | 3 |  | 1 |" in sick.confusion(judged)
     shown = [row.split(" | ")[:2] for row in sick.mistakes(judged).splitlines()[2:]]
     assert shown == [["| ill", "3"], ["| ill", "4"], ["| ill", "5"], ["| ill", "8"], ["| well", "1"], ["| well", "4"]]

@@ -107,7 +107,11 @@ class TestTowardsTheAutomaticRecipe:
         assert now["penalty.gamma"] == now["penalty.gamma_end"] == 0.2
         assert now["penalty.clip"] is None
         assert now["game.kept"] == 1.0
-        assert (now["optimiser.lr_generator"], now["optimiser.lr_discriminator"]) == (1e-3, 1e-4)  # a low one is not raised
+        assert (now["optimiser.lr_generator"], now["optimiser.lr_discriminator"]) == (1e-3, 1e-3)  # a tenth of it is too low
+
+    def test_rates_a_little_lower_are_kept(self) -> None:
+        slow = {**AUTOMATIC, **SICK, "optimiser.lr_generator": 5e-4, "optimiser.lr_discriminator": 5e-4}
+        assert not {"optimiser.lr_generator", "optimiser.lr_discriminator"} & remedy(finding("H201"), slow, 0, AUTOMATIC).keys()
 
     def test_where_the_run_is_automatic_already_the_next_step_is_taken(self) -> None:
         assert remedy(finding("H201"), AUTOMATIC, 0, AUTOMATIC) == {
