@@ -84,14 +84,14 @@ def test_classes_that_are_not_there_cannot_be_drawn_alike_often(said: Callable[.
 
 def started_and_stopped(source: str, runs: Path) -> Path:
     with pytest.raises(Crash):
-        train(runs, {"data.source": source}, audience=Watching(2 * TICK))
+        train(runs, {"data.source": source, "run.exams": 0}, audience=Watching(2 * TICK))
     return next(runs.iterdir())
 
 
 def test_a_run_that_is_gone_on_with_ends_bit_identical(unequal: str, tmp_path: Path) -> None:
     run = started_and_stopped(unequal, tmp_path / "broken")
     gansmith.train(resume=run)
-    assert_same_end(run, train(tmp_path / "whole", {"data.source": unequal}).path)
+    assert_same_end(run, train(tmp_path / "whole", {"data.source": unequal, "run.exams": 0}).path)
 
 
 def test_a_run_of_before_there_was_the_setting_goes_on_as_it_was(unequal: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -333,7 +333,7 @@ def test_a_map_says_where_its_rows_stand_at_the_end() -> None:
     still = exams(6, moves=lambda s: {"generator.a.weight": 0.003, "generator.b.weight": 0.0, "generator.c.weight": 5.0})
     chart = health_charts.SIGNALS["moves of the generator"].draw(placed(exams=still), "x")
     assert chart is not None
-    assert chart.alt.endswith("At the end: 1 stands still (b); 1 healthy (a); 1 above 0.3 (c).")
+    assert chart.alt.endswith("At the end: 1 stands still (b); 1 healthy (a); 1 above 0.2 (c).")
 
 
 def test_what_was_found_stands_in_the_order_of_the_checks() -> None:

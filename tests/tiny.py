@@ -50,8 +50,8 @@ def train(runs: Path, settings: Mapping[str, Any] | None = None, data: Any = Non
 
 
 def words(runs: Path, settings: Mapping[str, Any] | None = None) -> list[str]:
-    """The same run as words of a command line."""
-    return ["train", "--runs", str(runs), *(w for k, v in {**SETTINGS, **(settings or {})}.items() for w in ("--set", f"{k}={v}"))]
+    """The same run as words of a command line; without examinations, which would have something to say of it."""
+    return ["train", "--runs", str(runs), *(w for k, v in {**SETTINGS, "run.exams": 0, **(settings or {})}.items() for w in ("--set", f"{k}={v}"))]
 
 
 def environment(**more: str) -> dict[str, str]:

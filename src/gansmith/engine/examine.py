@@ -91,7 +91,8 @@ def _undisturbed(players: Players) -> Iterator[None]:
     """Leaves no trace in what a forward pass may change: batch statistics, the vectors of a power method, the global random state."""
     buffers = [b for p in (players.generator, players.discriminator) for b in p.network.buffers()]
     before = [b.clone() for b in buffers]
-    with torch.random.fork_rng():
+    device = players.average.device
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
         try:
             yield
         finally:
