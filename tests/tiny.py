@@ -51,7 +51,8 @@ def train(runs: Path, settings: Mapping[str, Any] | None = None, data: Any = Non
 
 def words(runs: Path, settings: Mapping[str, Any] | None = None) -> list[str]:
     """The same run as words of a command line; without examinations, which would have something to say of it."""
-    return ["train", "--runs", str(runs), *(w for k, v in {**SETTINGS, "run.exams": 0, **(settings or {})}.items() for w in ("--set", f"{k}={v}"))]
+    every = {**SETTINGS, "run.exams": 0, **(settings or {})}
+    return ["train", "--runs", str(runs), *(word for name, value in every.items() for word in ("--set", f"{name}={value}"))]
 
 
 def environment(**more: str) -> dict[str, str]:
