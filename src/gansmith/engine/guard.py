@@ -15,7 +15,7 @@ from gansmith.engine.loop import Tick
 from gansmith.engine.players import Players
 from gansmith.engine.quality import Quality
 from gansmith.engine.watch import add_line, record_of
-from gansmith.health.checks import examine, findings
+from gansmith.health.checks import all_look_from, examine, findings
 from gansmith.health.history import History
 from gansmith.health.remedies import remedy
 from gansmith.records import Finding, Recovery
@@ -25,7 +25,6 @@ TRIES = 3  # times in a run that it goes back; what these do not mend, more of t
 MOMENTS = 8  # healthy moments kept in a run at most, evenly over it …
 KEPT = 4  # … and of those before the oldest checkpoint so many, the newest
 BEFORE = 0.8  # share of the steps so far: an illness was there for a while before it was sure, so what is younger is not trusted
-EARLY = 1 / 3  # share of a run in which no moment is called healthy, for some checks do not look yet; what falls ill there begins anew
 TOLD = 4  # findings told while the run goes on; the others are for `gansmith diagnose`
 
 
@@ -94,7 +93,7 @@ class Guard:
             if finding.code not in self.told and finding.severity != "note" and len(self.told) < TOLD:
                 self.told.add(finding.code)
                 self.tell(finding, tick.position.step)
-        if tick.position.share < EARLY or not (self.acts and self.seen.well):
+        if not (self.acts and self.seen.well) or tick.position.share < all_look_from(self.history):
             return
         if int(tick.position.share * MOMENTS) > int(self._share_of_moment() * MOMENTS):
             checkpoint.save_moment(self.run, players, tick.position, KEPT)

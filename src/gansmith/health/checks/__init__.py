@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from gansmith.health.checks import course, game, samples
-from gansmith.health.checks.looking import CERTAIN, Look
+from gansmith.health.checks import thresholds as limit
+from gansmith.health.checks.looking import CERTAIN, Look, few_numbers
 from gansmith.health.history import History
 from gansmith.records import Finding, Outcome, Severity
 
@@ -81,6 +82,11 @@ ORDER: dict[Severity, int] = {"severe": 0, "warning": 1, "note": 2}
 def examine(history: History) -> tuple[Outcome, ...]:
     """What every check says of a history, in the order of CHECKS. Never raises, whatever the history lacks."""
     return tuple(check.look(history) for check in CHECKS)
+
+
+def all_look_from(history: History) -> float:
+    """Share of a run from which every check looks: before, that none has found anything does not mean that all is well."""
+    return limit.SETTLED if few_numbers(history) else limit.LEARNED
 
 
 def findings(outcomes: Iterable[Outcome]) -> list[Finding]:
