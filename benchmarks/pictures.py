@@ -98,25 +98,17 @@ def cnn(x: np.ndarray, y: np.ndarray, test_x: np.ndarray, test_y: np.ndarray, se
 def look(real: np.ndarray, fake: np.ndarray) -> dict[str, float]:
     """Pixel mean and deviation of fakes [N, H, W, C] against real ones, the worst peak of the power spectrum at the frequencies of a grid
     of 2 or 4 pixels, relative to the real spectrum and to its own neighbourhood, and the share of exactly black pixels."""
+    import torch
+
+    from gansmith.health.signals import weave
+
     r, f = real.astype(np.float64), fake.astype(np.float64)
-
-    def power(x: np.ndarray) -> np.ndarray:
-        return (np.abs(np.fft.fft2(x.mean(3) - x.mean(3).mean(0))) ** 2).mean(0)
-
-    ratio = power(f) / (power(r) + 1e-9 * power(r).max())
-    h, w = ratio.shape
-    peaks = []
-    for a in (0, h // 4, h // 2):
-        for b in (0, w // 4, w // 2):
-            if (a, b) != (0, 0):
-                rows, columns = np.arange(a - 2, a + 3) % h, np.arange(b - 2, b + 3) % w
-                peaks.append(ratio[a, b] / np.median(ratio[np.ix_(rows, columns)]))
     pairs = min(200, len(r) // 2, len(f) // 2)
     distance = [np.linalg.norm((x[: 2 * pairs : 2] - x[1 : 2 * pairs : 2]).reshape(pairs, -1), axis=1).mean() for x in (r, f)]
     return {
         "mean": f.mean() / r.mean() - 1,
         "deviation": f.std() / r.std() - 1,
-        "grid_peak": float(max(peaks)),
+        "grid_peak": weave(*(torch.from_numpy(x).permute(0, 3, 1, 2) for x in (r, f))),
         "black_real": float((real == 0).mean()),
         "black_fake": float((fake == 0).mean()),
         "spread": float(distance[1] / distance[0]),  # mean distance of two fakes over that of two real ones; near 0: collapse

@@ -711,25 +711,13 @@ class Bar:
         self.progress.update(self.task, completed=done, total=total)
 
 
-class Stage:
-    """Shows a training: the data and the choices first, then a bar on a terminal or a line now and then elsewhere."""
-
-    LINE_SECONDS = 10.0
+class View:
+    """Shows something long: a bar while data are read, then one of its own, or lines."""
 
     def __init__(self) -> None:
-        self.speaks = os.environ.get("RANK", "0") == "0"
-        self.run: Path | None = None
-        self.kept = "what the last checkpoint holds is saved"
         self.reading = Bar("reading")
         self.bar: Progress | None = None
         self.task: Any = None
-        self.spoken = 0.0
-        self.began: tuple[float, float] | None = None  # share and time from which what is left is told
-
-    def __enter__(self) -> Stage:
-        if self.speaks:
-            self.reading.__enter__()
-        return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
@@ -743,6 +731,29 @@ class Stage:
 
     def opening(self, done: int, all: int) -> None:
         self.reading.count(done, all)
+
+    def _say(self, words: str, otherwise: Console = err) -> None:
+        """A line, above the bar where there is one."""
+        (self.bar.console if self.bar is not None else otherwise).print(escape(words))
+
+
+class Stage(View):
+    """Shows a training: the data and the choices first, then a bar on a terminal or a line now and then elsewhere."""
+
+    LINE_SECONDS = 10.0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.speaks = os.environ.get("RANK", "0") == "0"
+        self.run: Path | None = None
+        self.kept = "what the last checkpoint holds is saved"
+        self.spoken = 0.0
+        self.began: tuple[float, float] | None = None  # share and time from which what is left is told
+
+    def __enter__(self) -> Stage:
+        if self.speaks:
+            self.reading.__enter__()
+        return self
 
     def started(self, started: Started) -> None:
         self.reading.__exit__()
@@ -779,10 +790,6 @@ class Stage:
         self._say(recovery.sentence)
         self.began = None
 
-    def _say(self, words: str) -> None:
-        """A line above the bar, or among the lines."""
-        (self.bar.console if self.bar is not None else err).print(escape(words))
-
     def over(self, run: Path) -> None:
         self.close()
         place = shlex.quote(_short(run))
@@ -805,13 +812,11 @@ class Stage:
         )
 
 
-class TuneView:
+class TuneView(View):
     """Shows a search: what was settled, a line for each trial and each run that was judged, and on a terminal where it stands."""
 
     def __init__(self) -> None:
-        self.reading = Bar("reading")
-        self.bar: Progress | None = None
-        self.task: Any = None
+        super().__init__()
         self.folder: Path | None = None
         self.trials: set[int] = set()
         self.judged = 0
@@ -821,19 +826,6 @@ class TuneView:
         self.reading.__enter__()
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Take the bar away, so that what is said next stands on a line of its own."""
-        self.reading.__exit__()
-        if self.bar is not None:
-            self.bar.stop()
-            self.bar = None
-
-    def opening(self, done: int, all: int) -> None:
-        self.reading.count(done, all)
-
     def doing(self, words: str) -> None:
         self.reading.__exit__()
         self._status(words)
@@ -841,22 +833,22 @@ class TuneView:
     def begun(self, begun: TuneBegun) -> None:
         asked, counts = begun.asked, begun.counts
         self.folder = begun.folder.path
-        self._say(f"data     {asked.data}: {counts[0]:,} samples to train on, {counts[1]:,} to measure trials by, {counts[2]:,} fresh")
-        self._say(f"search   {', '.join(begun.space)}")
+        self._tell(f"data     {asked.data}: {counts[0]:,} samples to train on, {counts[1]:,} to measure trials by, {counts[2]:,} fresh")
+        self._tell(f"search   {', '.join(begun.space)}")
         most = f" or {asked.trials} trials" if asked.trials else ""
         jobs = f", {asked.jobs} at a time" if asked.jobs > 1 else ""
-        self._say(f"budget   {_clock(asked.minutes * 60)}{most}; a trial takes {_clock(asked.trial)}, more on a busy machine{jobs}")
+        self._tell(f"budget   {_clock(asked.minutes * 60)}{most}; a trial takes {_clock(asked.trial)}, more on a busy machine{jobs}")
         before = f", with {begun.trials} trials" if begun.trials else ""
-        self._say(f"folder   {_short(self.folder)}{before}")
+        self._tell(f"folder   {_short(self.folder)}{before}")
 
     def moved(self, progress: TuneProgress) -> None:
         for trial in progress.trials:
             if trial.number not in self.trials:
                 self.trials.add(trial.number)
-                self._say(self._trial(trial))
+                self._tell(self._trial(trial))
         for judged in progress.judged[self.judged :]:
             score = f"{judged.measured.score:.3g}" if judged.measured else f"failed: {judged.why}"
-            self._say(f"judged   {judged.arm}, seed {judged.seed}: {score}")
+            self._tell(f"judged   {judged.arm}, seed {judged.seed}: {score}")
         self.judged = len(progress.judged)
         going = [f"{number} ({share:.0%})" for number, share in progress.running.items()]
         words = [f"run {min(self.judged + 1, progress.judgements)} of {progress.judgements}"] if progress.stage == "judgement" else []
@@ -876,9 +868,8 @@ class TuneView:
         values = "the default" if trial.default else ", ".join(f"{_last(name)} {_number_of(value)}" for name, value in trial.values.items())
         return f"{head}{trial.score:.3g}  {'best  ' if best else ''}{values}"
 
-    def _say(self, words: str) -> None:
-        """A line, above the bar where there is one."""
-        (self.bar.console if self.bar is not None else out).print(escape(words))
+    def _tell(self, words: str) -> None:
+        self._say(words, out)
 
     def _status(self, words: str) -> None:
         if not err.is_terminal:

@@ -214,16 +214,22 @@ def build(values: Mapping[str, Any]) -> Recipe:
         raise ConfigError(_sentence(error)) from None
 
 
+def read_yaml(path: str | Path, what: str, where: str, like: str) -> Any:
+    """What a YAML file holds. ConfigError where it is not there, with `where` to find one, or broken, with what one is `like`."""
+    try:
+        return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"there is no {what} file {path}. Give the path of {where}.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"the {what} file {path} cannot be read ({error}).") from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path} is not YAML: {str(error).splitlines()[0]}. {like}.") from None
+
+
 def read(path: str | Path) -> Recipe:
     """A Recipe from a YAML file."""
-    try:
-        values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ConfigError(f"there is no recipe file {path}. Give the path of a recipe.yaml, for example one of an earlier run.") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"the recipe file {path} cannot be read ({error}).") from None
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path} is not YAML: {str(error).splitlines()[0]}. Compare it with a recipe.yaml written by a run.") from None
+    where = "a recipe.yaml, for example one of an earlier run"
+    values = read_yaml(path, "recipe", where, "Compare it with a recipe.yaml written by a run")
     if values is None:
         return Recipe()
     if not isinstance(values, dict):

@@ -139,10 +139,9 @@ class Guard:
 
     def _until(self, step: int) -> History:
         """The history as it was at a step, without what the machine decides."""
-        looks = [asdict(look) for look in self.quality.looks] if self.quality is not None else []
-        lines = (self.history.ticks, self.examiner.exams, looks)
-        ticks, exams, looks_then = (tuple(line for line in each if line["step"] <= step) for each in lines)
-        return replace(self.history, ticks=ticks, exams=exams, looks=looks_then)
+        looks = tuple(asdict(look) for look in self.quality.looks) if self.quality is not None else ()
+        then = replace(self.history, exams=tuple(self.examiner.exams), looks=looks).until(step)
+        return replace(then, recovered=self.history.recovered)  # also of steps that are still to come again
 
     def _share_of_moment(self) -> float:
         """Share of the run that was done at the newest healthy moment."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import median
 from typing import Any
 
@@ -33,6 +33,12 @@ class History:
     data: Line = field(default_factory=dict)
     stopped: str = ""
     recovered: tuple[Line, ...] = ()
+
+    def until(self, step: int) -> History:
+        """What was known at a step."""
+        several = (self.ticks, self.exams, self.looks, self.speeds, self.recovered)
+        ticks, exams, looks, speeds, recovered = (tuple(line for line in lines if line["step"] <= step) for lines in several)
+        return replace(self, ticks=ticks, exams=exams, looks=looks, speeds=speeds, recovered=recovered, stopped="")
 
     @property
     def share(self) -> float:

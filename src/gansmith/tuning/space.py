@@ -131,14 +131,7 @@ def automatic(recipe: Recipe, fixed: Collection[str], largest_batch: int, augmen
 
 def read(path: str | Path, recipe: Recipe) -> Space:
     """The space in a YAML file, for changes to a recipe. ConfigError where it cannot be read or names what cannot be searched."""
-    try:
-        values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ConfigError(f"there is no space file {path}. Give the path of a YAML file: {EXAMPLE}.") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"the space file {path} cannot be read ({error}).") from None
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path} is not YAML: {str(error).splitlines()[0]}. In it, {EXAMPLE}.") from None
+    values = config.read_yaml(path, "space", f"a YAML file: {EXAMPLE}", f"In it, {EXAMPLE}")
     if not isinstance(values, dict) or not values:
         raise ConfigError(f"{path} names no setting to search. In it, {EXAMPLE}.")
     return of(values, recipe)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from itertools import groupby
 from pathlib import Path
@@ -148,7 +148,7 @@ def _data(folder: RunFolder) -> dict[str, Any] | None:
 
 def health_of(folder: RunFolder, history: History, outcomes: tuple[Outcome, ...]) -> Health:
     """What the checks answered of a run, with the records they looked at, as pages show it."""
-    course = [(int(exam["step"]), findings(examine(_until(history, int(exam["step"]))))) for exam in history.exams]
+    course = [(int(exam["step"]), findings(examine(history.until(int(exam["step"]))))) for exam in history.exams]
     return Health.of(
         outcomes,
         past=tuple(_past(course, {o.code for o in outcomes if isinstance(o, Finding)})),
@@ -160,13 +160,6 @@ def health_of(folder: RunFolder, history: History, outcomes: tuple[Outcome, ...]
         speeds=history.speeds,
         undone=tuple(_undone(folder, recovery) for recovery in history.recovered),
     )
-
-
-def _until(history: History, step: int) -> History:
-    """What was known at a step."""
-    several = (history.ticks, history.exams, history.looks, history.speeds, history.recovered)
-    ticks, exams, looks, speeds, recovered = (tuple(line for line in lines if line["step"] <= step) for lines in several)
-    return replace(history, ticks=ticks, exams=exams, looks=looks, speeds=speeds, recovered=recovered, stopped="")
 
 
 def _past(course: Sequence[tuple[int, Sequence[Finding]]], now: Collection[str]) -> list[Past]:
