@@ -148,6 +148,7 @@ def dots(place: Path) -> Path:
 
 BAD = {
     "no such path": (lambda place: place / "nowhere", "there is no .*nowhere"),
+    "no such table": (lambda place: place / "nowhere.csv", "there is no file .*nowhere.csv.* Give a .csv"),
     "no such toy": (lambda place: "toy:rink", "did you mean 'toy:ring'"),
     "an empty folder": (empty, "is empty"),
     "no readable picture": (unreadable, "none of the 4 pictures can be read"),
@@ -251,6 +252,10 @@ def test_bad_words_for_sampling(words: list[str], told: str, run: Path, say: Say
 
 def test_sampling_from_what_is_no_run(run: Path, say: Say, tmp_path: Path) -> None:
     assert_one_sentence(say("sample", run.parent), "is not a run folder")
+    search = run.parent / "search"
+    search.mkdir()
+    (search / "tune.json").write_text("{}")
+    assert_one_sentence(say("report", search), "is the folder of a search and no run")
     assert_one_sentence(say("sample", run.parent / "digits-9"), "there is no run .*did you mean 'digits-1'")
     newer = Path(shutil.copytree(run / "generator", tmp_path / "newer"))
     (newer / "config.json").write_text('{"format": 7}')

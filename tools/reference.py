@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from pathlib import Path
 
 from pydantic import BaseModel
@@ -11,6 +12,7 @@ import gansmith
 
 PAGE = Path(__file__).parents[1] / "docs" / "reference.md"
 WIDTH = 100
+FUNCTION = re.compile(r"<function (\S+) at 0x[0-9a-f]+>")  # prints as where it lies in memory
 HEAD = """# Reference
 
 Every public name of `gansmith`, as its docstring has it. This page is written by `make reference`.
@@ -33,6 +35,8 @@ def bare(item: inspect.Parameter) -> inspect.Parameter:
         item = item.replace(annotation=Bare(item.annotation))
     if isinstance(item.default, BaseModel):
         item = item.replace(default=Bare(f"{type(item.default).__name__}()"))
+    elif inspect.isfunction(item.default):
+        item = item.replace(default=Bare("..."))
     return item
 
 
@@ -77,11 +81,16 @@ def members(name: str, value: object) -> str:
     return found
 
 
+def printed(value: object) -> str:
+    """What a value prints as, functions by their names alone."""
+    return FUNCTION.sub(r"\1", repr(value))
+
+
 def entry(name: str) -> str:
     """The section of one public name."""
     value = getattr(gansmith, name)
     # An instance has the docstring of its class, which says nothing of the value.
-    text = inspect.getdoc(value) if callable(value) or inspect.ismodule(value) else f"`{value!r}`"
+    text = inspect.getdoc(value) if callable(value) or inspect.ismodule(value) else f"`{printed(value)}`"
     return f"## `{name}`\n\n{signature(name, value)}{text or ''}\n\n{members(name, value)}"
 
 

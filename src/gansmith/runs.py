@@ -19,6 +19,7 @@ from gansmith.errors import RunError, nearest, storage_error
 if TYPE_CHECKING:
     from torch import Tensor
 
+SEARCH = "tune.json"  # what makes a folder that of a search for settings, which holds a recipe.yaml as a run does
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
@@ -267,6 +268,9 @@ def find(path: str | Path) -> RunFolder:
     if not folder.path.exists():
         known = sorted(p.parent.name for p in folder.path.parent.glob("*/recipe.yaml"))
         raise RunError(f"there is no run {path}; " + nearest(folder.name, known))
+    if (folder.path / SEARCH).is_file():
+        told = f"its report is {folder.report}. Give a run, such as those in {path}/finals."
+        raise RunError(f"{path} is the folder of a search and no run; {told}")
     if not folder.recipe.is_file():
         raise RunError(f"{path} is not a run folder: it has no recipe.yaml. Give the folder that 'gansmith train' named at its end.")
     return folder

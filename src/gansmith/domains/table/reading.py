@@ -57,10 +57,10 @@ class Table:
 
 
 def recognises(source: str) -> bool:
-    """Whether a path looks like a table's, by its name and, of a zip, by what is inside. Never raises."""
+    """Whether a path looks like a table's, by its name, there or not, and, of a zip, by what is inside. Never raises."""
     try:
         path = Path(source).expanduser()
-        return path.is_file() and _kind(path) != "" and (path.suffix.lower() != ".zip" or reading_text.holds_table(path))
+        return not path.is_dir() and _kind(path) != "" and (path.suffix.lower() != ".zip" or reading_text.holds_table(path))
     except Exception:  # whatever is wrong with it, `read` says so in words
         return False
 

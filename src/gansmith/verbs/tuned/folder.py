@@ -14,7 +14,7 @@ from gansmith import config
 from gansmith.config import Recipe
 from gansmith.engine.watch import add_line
 from gansmith.errors import RunError, StorageError, nearest, storage_error
-from gansmith.runs import read_json, replacing, write_json
+from gansmith.runs import SEARCH, read_json, replacing, write_json
 from gansmith.tuning import space as spaces
 from gansmith.tuning.budget import Budget
 from gansmith.tuning.found import Judged
@@ -60,7 +60,7 @@ class TuneFolder:
 
     @property
     def asked(self) -> Path:
-        return self.path / "tune.json"
+        return self.path / SEARCH
 
     @property
     def costs(self) -> Path:
@@ -191,8 +191,8 @@ def find(path: str | Path) -> TuneFolder:
     """The search in a folder. RunError where it is none."""
     folder = TuneFolder(Path(path))
     if not folder.path.exists():
-        known = sorted(p.parent.name for p in folder.path.parent.glob("*/tune.json"))
+        known = sorted(p.parent.name for p in folder.path.parent.glob(f"*/{SEARCH}"))
         raise RunError(f"there is no search {path}; " + nearest(folder.path.name, known))
     if not folder.asked.is_file():
-        raise RunError(f"{path} is not the folder of a search: it has no tune.json. Give the one that 'gansmith tune' named.")
+        raise RunError(f"{path} is not the folder of a search: it has no {SEARCH}. Give the one that 'gansmith tune' named.")
     return folder
