@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 SEARCH = "tune.json"  # what makes a folder that of a search for settings, which holds a recipe.yaml as a run does
 
+
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A temporary path beside `path` that takes its place when the block ends well, and vanishes when it does not.
