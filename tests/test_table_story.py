@@ -42,6 +42,23 @@ def assert_alike(made: pd.DataFrame, original: pd.DataFrame) -> None:
     assert made[kept].dtypes.to_dict() == original[kept].dtypes.to_dict()
 
 
+def test_a_schema_that_was_written_is_read_again_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: Say) -> None:
+    monkeypatch.chdir(tmp_path)
+    customers.written(tmp_path)
+    known = words({k: v for k, v in SETTINGS.items() if k != "data.target"})
+    code, out, err = said("describe", "customers.csv", "--target", "churn", "--schema", "schema.json", "--write-schema", "first.json", *known)
+    assert code == 0, err
+    assert "schema   first.json" in out
+    written = json.loads(Path("first.json").read_text())
+    assert {c["name"]: c["kind"] for c in written["columns"]} == KINDS
+    assert written["target"] == "churn" and written["constraints"]
+    code, _, err = said("describe", "customers.csv", "--schema", "first.json", "--write-schema", "second.json", *known)
+    assert code == 0, err
+    assert json.loads(Path("second.json").read_text()) == written
+    code, _, err = said("describe", "digits", "--write-schema", "third.json")
+    assert code == 2 and "digits is no table" in err and not Path("third.json").exists()
+
+
 def test_from_a_file_to_rows_that_stand_beside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: Say) -> None:
     monkeypatch.chdir(tmp_path)
     customers.written(tmp_path)

@@ -320,15 +320,23 @@ def describe(
     target: Target = None,
     schema: Schema = None,
     domain: DomainName = None,
+    write_schema: Annotated[
+        Path | None, typer.Option("--write-schema", metavar="FILE", help="Of a table: write what was recognised, to correct for --schema.")
+    ] = None,
     settings: Set = None,
 ) -> None:
     """Look at DATA before training: counts, sizes, classes, duplicates, unreadable files, and what a run would take here."""
     changes = _data_settings(size, channels, fit, labels, domain, target, schema) | _assignments(settings)
     from gansmith.verbs.describe import describe as verb
+    from gansmith.verbs.describe import write_schema as write
 
     with Bar("reading") as bar:
         found = verb(data or "digits", settings=changes, opening=bar.count)
+    if write_schema is not None:
+        write(found, write_schema)
     _show(found)
+    if write_schema is not None:
+        out.print(f"schema   {escape(_short(write_schema))}")
 
 
 @app.command()

@@ -13,7 +13,9 @@ from gansmith import config
 from gansmith.conditions import Column
 from gansmith.config import Recipe
 from gansmith.engine.distribute import World
+from gansmith.errors import DataError
 from gansmith.records import Finding
+from gansmith.runs import write_json
 from gansmith.verbs.opened import MEMORY, Opened
 from gansmith.verbs.parts import Parts, parameter_counts
 from gansmith.verbs.train import automatic_device
@@ -44,6 +46,18 @@ class Description:
     findings: tuple[Finding, ...]
     forecast: Forecast | None = None
     columns: tuple[Column, ...] = ()  # of conditions, where there are such in the place of classes
+
+
+def write_schema(found: Description, path: str | Path) -> Path:
+    """Write what the columns of a described table were taken for as JSON, to be corrected by hand and read again as `data.table_schema`.
+
+    DataError where what was described is no table, StorageError where the file cannot be written.
+    """
+    if "schema" not in found.facts:
+        raise DataError(f"{found.source} is no table ({found.domain}), and a schema is one of columns. Leave --write-schema out.")
+    path = Path(path)
+    write_json(path, found.facts["schema"])
+    return path
 
 
 def describe(
