@@ -19,8 +19,9 @@ help: ## show this list
 demo: $(VENV)/.stamp-core ## train on the digits inside scikit-learn, in a minute
 	$(PY) examples/digits.py
 
+# A process for each core up to four, each with one thread and the tests of whole files, which share what they train.
 test: $(VENV)/.stamp-test ## run the tests; ARGS="-k name" passes words on to pytest
-	OMP_NUM_THREADS=1 $(PY) -m pytest $(ARGS)
+	OMP_NUM_THREADS=1 $(PY) -m pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 test-slow: $(VENV)/.stamp-test ## run the tests marked slow
 	OMP_NUM_THREADS=1 $(PY) -m pytest -m slow $(ARGS)

@@ -46,7 +46,9 @@ def test_a_schema_that_was_written_is_read_again_as_it_was(tmp_path: Path, monke
     monkeypatch.chdir(tmp_path)
     customers.written(tmp_path)
     known = words({k: v for k, v in SETTINGS.items() if k != "data.target"})
-    code, out, err = said("describe", "customers.csv", "--target", "churn", "--schema", "schema.json", "--write-schema", "first.json", *known)
+    code, out, err = said(
+        "describe", "customers.csv", "--target", "churn", "--schema", "schema.json", "--write-schema", "first.json", *known
+    )
     assert code == 0, err
     assert "schema   first.json" in out
     written = json.loads(Path("first.json").read_text())
