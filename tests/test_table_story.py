@@ -53,12 +53,15 @@ def test_a_schema_that_was_written_is_read_again_as_it_was(tmp_path: Path, monke
     assert "schema   first.json" in out
     written = json.loads(Path("first.json").read_text())
     assert {c["name"]: c["kind"] for c in written["columns"]} == KINDS
-    assert written["target"] == "churn" and written["constraints"]
+    assert written["target"] == "churn"
+    assert written["constraints"]
     code, _, err = said("describe", "customers.csv", "--schema", "first.json", "--write-schema", "second.json", *known)
     assert code == 0, err
     assert json.loads(Path("second.json").read_text()) == written
     code, _, err = said("describe", "digits", "--write-schema", "third.json")
-    assert code == 2 and "digits is no table" in err and not Path("third.json").exists()
+    assert code == 2
+    assert "digits is no table" in err
+    assert not Path("third.json").exists()
 
 
 def test_from_a_file_to_rows_that_stand_beside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: Say) -> None:
