@@ -97,6 +97,32 @@ def test_arms_hold_what_they_say(situation: tuple[np.ndarray, Scheme, int]) -> N
     assert np.array_equal(again.drawn, mix.drawn)
 
 
+@given(situations())
+def test_repeated_and_other_samples_take_turns_under_classical_augmentation(situation: tuple[np.ndarray, Scheme, int]) -> None:
+    labels, scheme, seed = situation
+    try:
+        mix = arms.mix(labels, CLASSES, scheme, seed)
+    except DataError:
+        return
+    n, drawn = len(mix.real), np.concatenate([mix.drawn, mix.noise])
+    real, others = Labelled(np.zeros((n, 1, 9, 9)), labels[mix.real]), Labelled(np.zeros((len(drawn), 1, 9, 9)), drawn)
+    sets = {name: TrainingSet(real, others, rows, plain) for name, rows in mix.rows.items()}
+    asked = [name for name in arms.AUGMENTED if name in sets]
+    found = dict(zip(asked, Classical(PLANE).augmented([sets[name] for name in asked], seed), strict=True))
+    assert found[CLASSICAL].rows.tolist() == sets[REPEATED].rows.tolist()
+    for name, train in found.items():
+        assert train.labels.tolist() == sets[BOTH].labels.tolist(), "each as often as before, row by row"
+        assert train.rows[:n].tolist() == list(range(n)), "the real samples all"
+        if name == CLASSICAL:
+            continue
+        kept = train.rows == sets[name].rows
+        assert np.array_equal(train.rows[~kept], sets[REPEATED].rows[~kept])
+        for k in range(3):
+            added = (train.labels == k)[n:]
+            assert kept[n:][added].sum() == -(-added.sum() // 2), "every second one, and the only one"
+        assert np.array_equal(kept, found[ALL].rows == sets[ALL].rows), "noise stands where samples stood"
+
+
 def test_counts_by_hand() -> None:
     labels = np.repeat(np.arange(3), (100, 60, 10))
     assert arms.real_counts(labels, CLASSES, Scheme()).tolist() == [100, 60, 10]

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -27,6 +28,7 @@ CONTRAST = 0.2  # and their distance from their own mean changed by up to this s
 BRIGHTNESS = 0.2  # and all their values moved by up to so many standard deviations of the data
 HOLE = 0.25  # and in half of them a rectangle with this share of the sides is emptied
 JITTER = 0.05  # rows and lines: noise on every number, in standard deviations of the data
+TURN = "; together with synthetic samples, a repeated real one and one of these in turn"
 SCALE = 0.1  # rows and lines: standard deviation of the factor that a sample is multiplied with
 
 
@@ -52,17 +54,19 @@ class Classical:
         return torch.where(chosen.view(-1, *(1 for _ in x.shape[1:])), self(x, source), x)
 
     def augmented(self, sets: Sequence[TrainingSet], seed: int) -> list[TrainingSet]:
-        """The same sets, of which samples are altered when they are taken."""
-        return [replace(train, classical=self) for train in sets]
+        """Of sets that hold the same real samples and, behind them, repeated or other ones of the same classes in the same order, the
+        first of them repeated: with a repeated one in the place of every second other (synthetic, or noise) of a class. Samples are altered
+        when they are taken."""
+        return [replace(train, rows=_exchanged(train, sets[0].rows), classical=self) for train in sets]
 
     @property
     def words(self) -> str:
         """What is done, for the conditions of a number."""
         if self.layout.geometry != "plane":
-            return f"jitter {JITTER:g} and scaling {SCALE:g} standard deviations"
+            return f"jitter {JITTER:g} and scaling {SCALE:g} standard deviations{TURN}"
         return (
             f"shift {SHIFT:.0%}, turn {math.degrees(ANGLE):.0f} degrees, scale {ZOOM:.0%}, contrast {CONTRAST:.0%}, brightness "
-            f"{BRIGHTNESS:g} standard deviations, cutout {HOLE:.0%}, {'mirrored' if self.mirrors else 'never mirrored'}"
+            f"{BRIGHTNESS:g} standard deviations, cutout {HOLE:.0%}, {'mirrored' if self.mirrors else 'never mirrored'}{TURN}"
         )
 
     def _plane(self, x: Tensor, source: torch.Generator) -> Tensor:
@@ -94,6 +98,13 @@ class Classical:
             float(b.kind in kinds[what]) if what in kinds else float(getattr(b, what)) for b in self.layout.blocks for _ in range(b.size)
         ]
         return torch.tensor(values, device=x.device).view(1, -1, *(1 for _ in x.shape[2:]))
+
+
+def _exchanged(train: TrainingSet, repeated: np.ndarray) -> np.ndarray:
+    """Rows of a set, with those of another that repeats wherever classical augmentation has its turn."""
+    rows = train.rows.copy()
+    rows[len(train.real) :][train.turns] = repeated[len(train.real) :][train.turns]
+    return rows
 
 
 def warp(x: Tensor, turn: Tensor, zoom: Tensor, shift: Tensor, mirror: Tensor) -> Tensor:

@@ -74,6 +74,17 @@ class TrainingSet:
         """Samples in it that are no repetition of another."""
         return len(np.unique(self.rows))
 
+    @property
+    def turns(self) -> np.ndarray:
+        """[m] of the rows behind the real samples, true where classical augmentation has its turn: where a real sample is repeated, and at
+        every second other one (synthetic, or noise) of a class."""
+        count = len(self.real)
+        added, labels = self.rows[count:], self.labels[count:]
+        chosen: np.ndarray = added < count
+        for k in np.unique(labels):
+            chosen[np.flatnonzero(~chosen & (labels == k))[1::2]] = True
+        return chosen
+
     def take(self, places: np.ndarray) -> tuple[Tensor, Tensor]:
         """Encoded samples x [B, C, *P] and labels [B] at these places, not altered."""
         rows = self.rows[places]

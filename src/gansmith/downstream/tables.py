@@ -155,12 +155,8 @@ class Smote:
 
 
 def _exchanged(train: TrainingSet, made: Labelled) -> TrainingSet:
-    """A set with rows made [m, M] in the place of repeated ones and of every second other of a class."""
-    count, added = len(train.real), train.rows[len(train.real) :]
-    chosen = added < count
-    for k in np.unique(made.labels):
-        chosen[np.flatnonzero(~chosen & (made.labels == k))[1::2]] = True
-    old = train.synthetic
+    """A set with rows made [m, M] wherever classical augmentation has its turn."""
+    count, chosen, old = len(train.real), train.turns, train.synthetic
     pool = Labelled(np.concatenate([old.raw, made.raw[chosen]]), np.concatenate([old.labels, made.labels[chosen]]))
     rows = train.rows.copy()
     rows[count:][chosen] = count + len(old) + np.arange(chosen.sum())
