@@ -287,3 +287,12 @@ def test_values_that_need_more_digits_are_not_computed_in_bf16() -> None:
 def test_a_compiled_network_takes_the_penalty_it_can() -> None:
     recipe = config.merge(Recipe(), {"machine.compile": True})
     assert resolve_game(recipe, Situation(picture(3, 32, 32), 1000, 2.0, "cuda")).penalty.form == "finite"
+
+
+@pytest.mark.parametrize(("batch", "share"), [(8, 0.125), (32, 0.5), (64, 1.0), (256, 1.0)])
+def test_the_light_pair_learns_in_proportion_to_a_small_batch_and_never_faster(batch: int, share: float) -> None:
+    situation = Situation(picture(1, 28, 28), 60_000, 200.0, "cpu")
+    whole_rate = resolve_game(Recipe(), situation).optimiser.lr_generator
+    found = resolve_game(config.merge(Recipe(), {"run.batch": batch}), situation)
+    assert whole_rate is not None
+    assert found.optimiser.lr_generator == found.optimiser.lr_discriminator == pytest.approx(share * whole_rate)
