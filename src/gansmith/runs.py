@@ -270,7 +270,7 @@ def find(path: str | Path) -> RunFolder:
         known = sorted(p.parent.name for p in folder.path.parent.glob("*/recipe.yaml"))
         raise RunError(f"there is no run {path}; " + nearest(folder.name, known))
     if (folder.path / SEARCH).is_file():
-        told = f"its report is {folder.report}. Give a run, such as those in {path}/finals."
+        told = f"its report, once it has ended, is {folder.report}. Give a run, such as those in {path}/finals."
         raise RunError(f"{path} is the folder of a search and no run; {told}")
     if not folder.recipe.is_file():
         raise RunError(f"{path} is not a run folder: it has no recipe.yaml. Give the folder that 'gansmith train' named at its end.")

@@ -28,8 +28,8 @@ CONTRAST = 0.2  # and their distance from their own mean changed by up to this s
 BRIGHTNESS = 0.2  # and all their values moved by up to so many standard deviations of the data
 HOLE = 0.25  # and in half of them a rectangle with this share of the sides is emptied
 JITTER = 0.05  # rows and lines: noise on every number, in standard deviations of the data
-TURN = "; together with synthetic samples, a repeated real one and one of these in turn"
 SCALE = 0.1  # rows and lines: standard deviation of the factor that a sample is multiplied with
+TURN = "; together with synthetic samples, a repeated real one and one of these in turn"
 
 
 @dataclass(frozen=True)
@@ -102,8 +102,8 @@ class Classical:
 
 def _exchanged(train: TrainingSet, repeated: np.ndarray) -> np.ndarray:
     """Rows of a set, with those of another that repeats wherever classical augmentation has its turn."""
-    rows = train.rows.copy()
-    rows[len(train.real) :][train.turns] = repeated[len(train.real) :][train.turns]
+    rows, count, chosen = train.rows.copy(), len(train.real), train.turns
+    rows[count:][chosen] = repeated[count:][chosen]
     return rows
 
 
