@@ -23,7 +23,7 @@ import tiny
 from gansmith import config
 from gansmith.engine import checkpoint, probe
 from gansmith.errors import ConfigError, DataError, RunError
-from gansmith.runs import RunFolder, write_tensors
+from gansmith.runs import RunFolder, read_json, write_json, write_tensors
 from tiny import BATCH, STEPS, TICK, Crash, Watching, assert_same_end, train
 
 TICKS = STEPS // TICK
@@ -192,6 +192,13 @@ def test_a_newer_recipe_is_refused(stopped: Path) -> None:
 def test_a_newer_checkpoint_is_refused(stopped: Path) -> None:
     write_tensors(RunFolder(stopped).checkpoint(99), {"a": torch.zeros(1)}, {"format": 2, "step": 99})
     with pytest.raises(RunError, match="newer gansmith"):
+        gansmith.train(resume=stopped)
+
+
+def test_a_run_of_networks_that_have_changed_since_is_refused(stopped: Path) -> None:
+    path = RunFolder(stopped).data
+    write_json(path, {**read_json(path), "revision": 0})
+    with pytest.raises(RunError, match=r"network, revision 0, .*train again"):
         gansmith.train(resume=stopped)
 
 

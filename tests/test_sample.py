@@ -298,6 +298,7 @@ def edit(path: Path, **changes: Any) -> None:
         (lambda p: (p / "codec.json").write_text("{}"), r"codec.json does not describe"),
         (lambda p: (p / "codec.json").write_text("[1]"), r"codec.json does not describe"),
         (lambda p: edit(p / "config.json", format=2), "newer gansmith"),
+        (lambda p: edit(p / "config.json", revision=0), "of the dense network, revision 0, and this gansmith has revision 1"),
         (lambda p: (p / "config.json").write_text("[]"), "does not describe a generator"),
         (lambda p: (p / "config.json").write_text("{"), "cannot be read"),
         (lambda p: edit(p / "config.json", network={"name": "dense", "width": 9, "latent": 4}), "does not fit the network"),

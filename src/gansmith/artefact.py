@@ -58,6 +58,7 @@ class Card:
             "classes": list(self.classes),
             "shares": list(self.shares),
             "own_network": self.own_network,
+            "revision": networks.revision(self.network),
             "step": self.step,
             **({"columns": [c.to_dict() for c in self.columns]} if self.columns else {}),
         }
@@ -67,7 +68,7 @@ class Card:
         if isinstance(values, dict) and isinstance(values.get("format"), int) and values["format"] > FORMAT:
             raise RunError(f"{path} was written by a newer gansmith. Upgrade with: pip install -U gansmith")
         try:
-            return cls(
+            card = cls(
                 network=NetworkSettings(**values["network"]),
                 layout=Layout.from_dict(values["layout"]),
                 domain=values["domain"],
@@ -79,6 +80,9 @@ class Card:
             )
         except (KeyError, TypeError, ValueError, AttributeError, ConfigError) as error:
             raise _no_generator(path, error) from None
+        if not card.own_network:
+            networks.refuse_other_revision(card.network, values.get("revision", 1), path.parent)
+        return card
 
 
 @dataclass(frozen=True)

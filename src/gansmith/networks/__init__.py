@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from torch import nn
 
 from gansmith.config import NetworkSettings
-from gansmith.errors import ConfigError, nearest
+from gansmith.errors import ConfigError, RunError, nearest
 from gansmith.layout import Geometry, Layout
 from gansmith.networks import dcgan, dense, fastgan, light, residual, row, sngan, stylegan2
 from gansmith.networks.condition import Concatenated, auxiliary, joined
@@ -25,7 +25,8 @@ class NetworkPair:
 
     `finish` is done to every weight of the discriminator when all its layers are there. `apart` tells whether its logit of a sample depends
     on that sample alone, also in train mode; `spread` whether it sees the spread of neighbours in a batch, whatever the settings.
-    `told`: the generator is told a part of the sample and makes the rest (Layout.given).
+    `told`: the generator is told a part of the sample and makes the rest (Layout.given). `revision` goes up whenever the same weights make
+    other samples than before, so that what was trained earlier is refused and not drawn wrongly.
     """
 
     generator: Callable[[Layout, int, int], nn.Module]
@@ -35,6 +36,7 @@ class NetworkPair:
     apart: bool = True
     spread: bool = False
     told: bool = False
+    revision: int = 1
 
 
 DEPTH = 4  # layers of the dense pair
@@ -56,7 +58,7 @@ NETWORKS: dict[str, NetworkPair] = {
         ("row",),
         told=True,
     ),
-    "light": NetworkPair(light.LightGenerator, light.LightDiscriminator, ("line", "plane")),
+    "light": NetworkPair(light.LightGenerator, light.LightDiscriminator, ("line", "plane"), revision=2),
     "residual": NetworkPair(
         lambda layout, latent, width: residual.ResidualGenerator(layout, latent, residual.widths(layout, width)),
         lambda layout, width: residual.ResidualDiscriminator(layout, residual.widths(layout, width)),
@@ -91,6 +93,21 @@ def pair(settings: NetworkSettings, layout: Layout) -> NetworkPair:
             f"network.name={name} works on {' and '.join(found.geometries)}; this data is a {layout.geometry}. Use network.name=dense."
         )
     return found
+
+
+def revision(settings: NetworkSettings) -> int:
+    """Of the family that settings name; 1 where they name none, as for a network of the user's own."""
+    return NETWORKS[settings.name].revision if settings.name in NETWORKS else 1
+
+
+def refuse_other_revision(settings: NetworkSettings, trained: object, where: object) -> None:
+    """RunError where weights, found at `where`, were trained by another revision of the family: here they would make other samples."""
+    own = revision(settings)
+    if trained != own:
+        raise RunError(
+            f"{where} holds weights of the {settings.name} network, revision {trained}, and this gansmith has revision {own}, which makes "
+            "other samples of them. Use the gansmith that trained them, or train again."
+        )
 
 
 def apart(settings: NetworkSettings, layout: Layout) -> bool:

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from gansmith import artefact, config, domains, given, latent
+from gansmith import artefact, config, domains, given, latent, networks
 from gansmith.conditions import Conditions
 from gansmith.config import Recipe
 from gansmith.data.order import Feed
@@ -262,6 +262,7 @@ class Opened:
             "facts": dict(self.collection.facts),
             "findings": [f.to_dict() for f in self.collection.findings],
             "own": parts.own,
+            "revision": networks.revision(recipe.network),
             "automatic": self.automatic(recipe, device),
             "probe": [
                 {**asdict(t.way), "workers": t.workers, "samples_per_second": round(t.samples_per_second), "cosine": t.cosine}

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from gansmith import config, losses
+from gansmith import config, losses, networks
 from gansmith.config import Recipe
 from gansmith.engine import checkpoint, distribute, guard, probe
 from gansmith.engine.distribute import World
@@ -163,6 +163,8 @@ def _resume(run: RunFolder, changes: Mapping[str, Any], data: Any, parts: Parts,
                 else f"was started with the recipe's own {part}; leave yours out"
             )
             raise RunError(f"{run.path} {said}.")
+    if not facts["own"].get("generator"):
+        networks.refuse_other_revision(recipe.network, facts.get("revision", 1), run.path)
     if recipe.data.source == MEMORY and data is None:
         raise RunError(f"{run.path} was trained on data passed from Python; pass the same data again to go on.")
     world = distribute.join(automatic_device(recipe))
