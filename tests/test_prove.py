@@ -140,7 +140,7 @@ def test_a_perfect_generator_helps_where_there_are_few(run: Run) -> None:
         (SYNTHETIC, 360),
         (BOTH, 369),
         (CLASSICAL, 9),
-        (ALL, 369),
+        (ALL, 189),
         (REPEATED, 9),
     ]
     assert all(len(a.scores) == 5 and set(a.recall) == set(CLASSES) and not a.failed for a in setting.arms)
@@ -148,9 +148,11 @@ def test_a_perfect_generator_helps_where_there_are_few(run: Run) -> None:
     assert "control" not in proof.conditions
 
 
-def test_noise_with_random_labels_harms(run: Run) -> None:
+def test_noise_with_random_labels_never_helps_and_harms_where_it_stands_alone(run: Run) -> None:
     (setting,) = proved(run, generator=Noise(), per_class=[30], ratios=[30]).settings
-    assert setting.answer == "harms", setting.sentence
+    assert setting.answer in ("harms", "no measurable effect"), setting.sentence
+    alone = next(d.estimate for d in setting.differences if (d.arm, d.against) == (BOTH, REAL))
+    assert alone.high < 0
     assert judge.mean(arm(setting, SYNTHETIC)) == pytest.approx(1 / 3, abs=0.1)
 
 
@@ -243,7 +245,9 @@ def test_arms_are_paired(run: Run) -> None:
             np.testing.assert_array_equal(of[name][0][:12], real)
             np.testing.assert_array_equal(of[name][1][:36], of[BOTH][1])
         np.testing.assert_array_equal(of[BOTH][0][12:], of[SYNTHETIC][0])
-        np.testing.assert_array_equal(of[ALL][0][:36], of[BOTH][0])
+        synthetic, again = ((of[ALL][0][:36] == of[name][0][:36]).reshape(36, -1).all(1) for name in (BOTH, REPEATED))
+        assert (synthetic | again).all()
+        assert (synthetic[12:].sum(), again[12:].sum()) == (12, 12), "one of each in turn"
         np.testing.assert_array_equal(of[CLASSICAL][0][:36], of[REPEATED][0])
         firsts.append((real, seed))
     assert len({seed for _, seed in firsts}) == 3
@@ -273,7 +277,7 @@ def test_a_rare_class_is_filled_up(run: Run) -> None:
     assert setting.rare == "middle"
     assert setting.title == "3 of 'middle' among 123 real samples, 57 synthetic added"
     assert setting.ratio == pytest.approx(57 / 123)
-    assert [arm(setting, n).samples for n in (REAL, SYNTHETIC, BOTH, REPEATED, NOISE)] == [123, 180, 180, 123, 180]
+    assert [arm(setting, n).samples for n in (REAL, SYNTHETIC, BOTH, REPEATED, ALL, NOISE)] == [123, 180, 180, 123, 152, 152]
     assert [(d.arm, d.against) for d in setting.differences] == list(judge.PAIRS)
     assert setting.answer == "helps", "better than noise too"
     assert arm(setting, BOTH).recall["middle"] > arm(setting, REPEATED).recall["middle"]
@@ -293,8 +297,6 @@ def test_noise_that_fills_up_a_rare_class_never_helps(seed: int, run: Run) -> No
     assert "but noise in the place of the samples gains as much" in setting.sentence
     assert (noise.verdict.answer, noise.verdict.because[1]) == ("no", f"balanced accuracy of {ALL} against {NOISE}")
     assert noise.conditions["control"].startswith(f"{NOISE}: ")
-    if not seed:
-        assert better.answer == "helps", better.sentence
     for name in (REAL, CLASSICAL, NOISE):
         assert arm(setting, name) == arm(better, name), "nothing of the generator is in them"
 
@@ -323,7 +325,7 @@ def test_the_control_is_shuffled_real_samples_called_the_rare_class(run: Run) ->
         size = len(real) + added
         np.testing.assert_array_equal(y, of[ALL][1])
         np.testing.assert_array_equal(x[: len(real)], real)
-        noise = x[len(real) : size].reshape(added, -1)
+        noise = x[len(real) : size : 2].reshape(-(-added // 2), -1)  # real ones of the class between
         assert (y[len(real) : size] == CLASSES.index("middle")).all()
         assert all(np.isin(noise[:, j], known[:, j]).all() for j in range(known.shape[1])), "each number is that of a real sample"
         assert (noise[:, None] == known).mean(2).max() < 0.5, "and few are of the same one"
