@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 from pictures import finished, places
+from prove import Source, trained
 from tables import split
 
 SEEDS = 3  # of the trees
@@ -31,10 +32,8 @@ def main() -> None:
     import pandas as pd
     import torch
 
-    import gansmith
     from gansmith.config import parse_assignments
     from gansmith.domains.table import rows_of
-    from gansmith.engine import checkpoint
     from gansmith.metrics import tables
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -51,12 +50,8 @@ def main() -> None:
         path = words.work / f"few{words.rows}-d{draw}.csv"
         every = pd.read_csv(train, dtype=str, keep_default_na=False)
         every.iloc[np.random.default_rng(draw).permutation(len(every))[: words.rows]].to_csv(path, index=False)
-        place = words.work / f"{path.stem}-1"
-        if place.exists():
-            run = gansmith.Run(place) if checkpoint.newest(gansmith.Run(place).folder).finished else gansmith.train(resume=place)
-        else:
-            settings = {"data.target": about["target"]} | parse_assignments(words.set)
-            run = gansmith.train(str(path), samples=words.samples, seed=draw, runs=words.work, name=path.stem, settings=settings)
+        found = Source(0, str(path), {"data.target": about["target"]})
+        run = trained(words.work / f"{path.stem}-1", found, None, words.samples, draw, parse_assignments(words.set))
         codec = run.generator.codec
         learned = np.array([i for i, c in enumerate(codec.schema.columns) if c.learned])
         numeric = np.array([codec.schema.columns[i].numeric for i in learned])

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from few_rows import auc
 from pictures import finished, places
-from prove import lines_of
+from prove import Source, lines_of, trained
 from tables import split
 
 TWO = ("adult", "online_shoppers", "credit_default", "magic_gamma")
@@ -79,9 +79,7 @@ def ranked(run: Any, train: Path, test: str | Path, target: str, rare: str, seed
 def main() -> None:
     import torch
 
-    import gansmith
     from gansmith.config import parse_assignments
-    from gansmith.engine import checkpoint
     from gansmith.verbs.prove import prove
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -103,12 +101,8 @@ def main() -> None:
                 continue
             title = f"{name}-{words.many}-{words.few}-d{draw}"
             path, rare = drawn(train, about["target"], draw, words.many, words.few, words.work / f"{title}.csv")
-            place = words.work / f"{title}-1"
-            if place.exists():
-                run = gansmith.Run(place) if checkpoint.newest(gansmith.Run(place).folder).finished else gansmith.train(resume=place)
-            else:
-                settings = {"data.target": about["target"], "data.held_out": 0.0} | parse_assignments(words.set)
-                run = gansmith.train(str(path), samples=words.samples, seed=draw, runs=words.work, name=title, settings=settings)
+            found = Source(0, str(path), {"data.target": about["target"], "data.held_out": 0.0})
+            run = trained(words.work / f"{title}-1", found, None, words.samples, draw, parse_assignments(words.set))
             areas = ranked(run, path, test, about["target"], rare, draw)
             for model, estimator in left.items():
                 proof = prove(run, model=estimator, test=test, rare=rare, seed=draw)

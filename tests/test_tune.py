@@ -840,13 +840,19 @@ class Killed(verb.Silent):
             raise tiny.Crash
 
 
-def test_a_search_that_was_killed_goes_on_where_it_was(stubbed: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def crash_at(stubbed: dict[str, Any], done: str, count: int) -> None:
+    """From now on the search is killed where so many are tried, or judged."""
+
     def score(values: Mapping[str, Any]) -> float:
-        if len(stubbed["tried"]) == 3:
+        if len(stubbed[done]) == count:
             raise tiny.Crash
         return closeness(values)
 
     stubbed["score"] = score
+
+
+def test_a_search_that_was_killed_goes_on_where_it_was(stubbed: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    crash_at(stubbed, "tried", 3)
     with pytest.raises(tiny.Crash):
         tune(tmp_path)
     folder = tmp_path / "toy-ring-tune-1"
@@ -860,12 +866,7 @@ def test_a_search_that_was_killed_goes_on_where_it_was(stubbed: dict[str, Any], 
 
 
 def test_a_judgement_that_was_killed_goes_on_where_it_was(stubbed: dict[str, Any], tmp_path: Path) -> None:
-    def score(values: Mapping[str, Any]) -> float:
-        if len(stubbed["judged"]) == 4:
-            raise tiny.Crash
-        return closeness(values)
-
-    stubbed["score"] = score
+    crash_at(stubbed, "judged", 4)
     with pytest.raises(tiny.Crash):
         tune(tmp_path)
     folder = tmp_path / "toy-ring-tune-1"

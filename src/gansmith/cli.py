@@ -74,6 +74,10 @@ Target = Annotated[str | None, typer.Option(metavar="COLUMN", help="Of a table: 
 Schema = Annotated[
     str | None, typer.Option("--schema", metavar="FILE", help="Of a table: a JSON that says what was recognised wrongly of its columns.")
 ]
+Device = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1 or mps. The best there is unless given.")]
+Begin = Annotated[
+    Path | None, typer.Option(help="What to begin from: a name that 'gansmith recipes' lists, or a recipe.yaml.", metavar="NAME|FILE")
+]
 Set = Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Any setting of recipe.yaml, as often as you like.")]
 
 
@@ -104,10 +108,8 @@ def train(
     target: Target = None,
     schema: Schema = None,
     domain: DomainName = None,
-    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1 or mps. The best there is unless given.")] = None,
-    recipe: Annotated[
-        Path | None, typer.Option(help="What to begin from: a name that 'gansmith recipes' lists, or a recipe.yaml.", metavar="NAME|FILE")
-    ] = None,
+    device: Device = None,
+    recipe: Begin = None,
     settings: Set = None,
     guard: Annotated[
         bool | None, typer.Option("--guard/--no-guard", help="Go back and on with other settings where the run falls ill. On unless told.")
@@ -463,10 +465,8 @@ def tune(
     target: Target = None,
     schema: Schema = None,
     domain: DomainName = None,
-    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1 or mps. The best there is unless given.")] = None,
-    recipe: Annotated[
-        Path | None, typer.Option(help="What to begin from: a name that 'gansmith recipes' lists, or a recipe.yaml.", metavar="NAME|FILE")
-    ] = None,
+    device: Device = None,
+    recipe: Begin = None,
     settings: Set = None,
     resume: Annotated[Path | None, typer.Option(help="Go on with a search that was stopped.", metavar="FOLDER")] = None,
     runs: Annotated[Path, typer.Option(help="Where the folder of the search is made.")] = Path("runs"),

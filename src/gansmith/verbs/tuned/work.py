@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 
+from gansmith.engine import distribute
 from gansmith.errors import GansmithError, RunError
 from gansmith.tuning.budget import SHORTEST
 from gansmith.tuning.found import ARMS, Arm, Trial
@@ -28,7 +29,6 @@ from gansmith.verbs.tuned.study import Study
 from gansmith.verbs.tuned.trying import Orphaned, Share, Shop, attempt, judge
 
 HOPELESS = 4  # trials, after which a search ends of which every one failed
-PATIENCE = 20.0  # seconds that other processes have to end by themselves
 STORAGE = "GANSMITH_TUNE_STORAGE"  # the address of the storage, which may hold a password, for other processes
 
 
@@ -103,13 +103,7 @@ def end(processes: Sequence[subprocess.Popen[bytes]]) -> None:
     """Ask the processes to stop, and make sure that they have."""
     for process in processes:
         process.terminate()
-    until = time.monotonic() + PATIENCE
-    for process in processes:
-        try:
-            process.wait(max(0.0, until - time.monotonic()))
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+    distribute.end(processes)
 
 
 def main(words: Sequence[str]) -> int:
