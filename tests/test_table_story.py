@@ -62,6 +62,9 @@ def test_a_schema_that_was_written_is_read_again_as_it_was(tmp_path: Path, monke
     assert code == 2
     assert "digits is no table" in err
     assert not Path("third.json").exists()
+    code, _, err = said("describe", "customers.csv", "--schema", "first.json", "--write-schema", ".", *known)
+    assert code == 2
+    assert "which is a folder. Name a file: schema.json" in err
 
 
 def test_from_a_file_to_rows_that_stand_beside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: Say) -> None:

@@ -13,7 +13,7 @@ from gansmith import config
 from gansmith.conditions import Column
 from gansmith.config import Recipe
 from gansmith.engine.distribute import World
-from gansmith.errors import DataError
+from gansmith.errors import ConfigError, DataError
 from gansmith.records import Finding
 from gansmith.runs import write_json
 from gansmith.verbs.opened import MEMORY, Opened
@@ -51,11 +51,13 @@ class Description:
 def write_schema(found: Description, path: str | Path) -> Path:
     """Write what the columns of a described table were taken for as JSON, to be corrected by hand and read again as `data.table_schema`.
 
-    DataError where what was described is no table, StorageError where the file cannot be written.
+    DataError where what was described is no table, ConfigError where `path` is a folder, StorageError where the file cannot be written.
     """
     if "schema" not in found.facts:
         raise DataError(f"{found.source} is no table ({found.domain}), and a schema is one of columns. Leave --write-schema out.")
     path = Path(path)
+    if path.is_dir():
+        raise ConfigError(f"the schema was to be written to {path}, which is a folder. Name a file: {path / 'schema.json'}")
     write_json(path, found.facts["schema"])
     return path
 
