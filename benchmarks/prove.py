@@ -88,8 +88,11 @@ def lines_of(proof: Any) -> list[dict[str, Any]]:
     return [
         {
             "answer": s.answer, "sentence": s.sentence, "title": s.title,
-            "arms": {a.name: {"samples": a.samples, "scores": a.scores, "recall": a.recall, "failed": a.failed} for a in s.arms},
+            "arms": {
+                a.name: {"samples": a.samples, "scores": a.scores, "ranking": a.ranking, "recall": a.recall, "failed": a.failed} for a in s.arms
+            },
             "differences": {f"{d.arm} against {d.against}": [d.estimate.value, d.estimate.low, d.estimate.high] for d in s.differences},
+            "rankings": {f"{d.arm} against {d.against}": [d.ranking.value, d.ranking.low, d.ranking.high] for d in s.differences if d.ranking},
             "conditions": proof.conditions, "warnings": proof.warnings,
         }
         for s in proof.settings

@@ -6,8 +6,8 @@ TABLE is one of tables.py whose target has two values: adult, online_shoppers, c
 training rows of the frequent class and `few` of the other; a generator is trained on these with no setting but the target, and
 `gansmith prove` fills the class up for three models: boosted trees, logistic regression and fifteen nearest neighbours. They are judged on
 the rows that tables.py sets aside, with the class as frequent as it is. A model can also be told to name a rare class more often, without
-any generator; so beside the balanced accuracy stands the area under the ROC curve of the trees, which no threshold changes. One line is
-appended for each finished (table, draw, model); what is there already is not done again. The table of all lines is printed at the end.
+any generator; so beside the balanced accuracy stands the area under the ROC curve, which no threshold changes. One line is appended for
+each finished (table, draw, model); what is there already is not done again. The table of all lines is printed at the end.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from few_rows import auc
 from pictures import finished, places
 from prove import Source, lines_of, trained
 from tables import split
@@ -55,27 +54,6 @@ def drawn(train: str | Path, target: str, draw: int, many: int, few: int, place:
     return place, str(rare)
 
 
-def ranked(run: Any, train: Path, test: str | Path, target: str, rare: str, seed: int) -> dict[str, float]:
-    """Area under the ROC curve of trees taught by the real rows, and by these with the rare class filled up in each way."""
-    from gansmith.domains.table import rows_of
-    from gansmith.metrics import tables
-
-    schema = run.generator.codec.schema
-    learned = np.array([i for i, c in enumerate(schema.columns) if c.learned])
-    numeric = np.array([schema.columns[i].numeric for i in learned])
-    column = int(np.flatnonzero(learned == schema.place(target))[0])
-    real, fresh = (rows_of(str(p), schema)[:, learned] for p in (train, test))
-    own = real[real[:, column] == schema[target].levels.index(rare)]
-    lack = len(real) - 2 * len(own)
-    made = run.sample(lack, label=rare, seed=seed).raw[:, learned]
-    smote = tables.smote(own, numeric, np.random.default_rng(seed), lack)
-    added = {
-        "real": own[:0], "repeated": own[np.resize(np.arange(len(own)), lack)], "SMOTE": smote, "generated": made,
-        "SMOTE and generated": np.concatenate([made[::2], smote[1::2]]),
-    }  # fmt: skip
-    return {name: round(auc(np.concatenate([real, x]), fresh, numeric, column), 4) for name, x in added.items()}
-
-
 def main() -> None:
     import torch
 
@@ -103,31 +81,30 @@ def main() -> None:
             path, rare = drawn(train, about["target"], draw, words.many, words.few, words.work / f"{title}.csv")
             found = Source(0, str(path), {"data.target": about["target"], "data.held_out": 0.0})
             run = trained(words.work / f"{title}-1", found, None, words.samples, draw, parse_assignments(words.set))
-            areas = ranked(run, path, test, about["target"], rare, draw)
             for model, estimator in left.items():
                 proof = prove(run, model=estimator, test=test, rare=rare, seed=draw)
-                line = key | {"model": model, "rare": rare, "areas": areas} | lines_of(proof)[0]
+                line = key | {"model": model, "rare": rare} | lines_of(proof)[0]
                 done.append(line)
                 with words.out.open("a") as file:
                     file.write(json.dumps(line) + "\n")
-                print(f"{title}, {model}: {line['sentence']}; {areas}", flush=True)
+                print(f"{title}, {model}: {line['sentence']}", flush=True)
     table(done)
 
 
 def table(lines: list[dict[str, Any]]) -> None:
-    """Balanced accuracy in per cent and differences in points with their intervals; one row for each draw and model."""
-    from gansmith.downstream.arms import ALL, CLASSICAL, NOISE
+    """Balanced accuracy and ROC area in per cent, differences in points with their intervals; one row for each draw and model."""
+    from gansmith.downstream.arms import ALL, CLASSICAL, NOISE, REAL
 
     arms = list(dict.fromkeys(name for d in lines for name in d["arms"]))
-    areas = list(dict.fromkeys(name for d in lines for name in d["areas"]))
-    columns = ["table", "draw", "model", *arms, "over SMOTE", "over noise", *(f"ROC of trees, {n}" for n in areas), "answer"]
+    columns = ["table", "draw", "model", *arms, "over SMOTE", "over noise", "area over SMOTE", "area over real", "answer"]
     print("| " + " | ".join(columns) + " |\n|" + " --- |" * len(columns))
     for d in lines:
-        means = [f"{100 * np.mean(d['arms'][n]['scores']):.1f}" if n in d["arms"] else "" for n in arms]
-        gains = [[100 * x for x in d["differences"][f"{ALL} against {n}"]] for n in (CLASSICAL, NOISE)]
-        told = [f"{g[0]:+.1f} ({g[1]:.1f} to {g[2]:.1f})" for g in gains]
-        ranks = [f"{d['areas'][n]:.3f}" for n in areas]
-        print("| " + " | ".join([d["table"], str(d["draw"]), d["model"], *means, *told, *ranks, d["answer"]]) + " |")
+        found = [d["arms"].get(n) for n in arms]
+        means = [f"{100 * np.mean(a['scores']):.1f} / {100 * np.mean(a['ranking']):.1f}" if a else "" for a in found]
+        gains = [d["differences"][f"{ALL} against {n}"] for n in (CLASSICAL, NOISE)]
+        gains += [d["rankings"][f"{ALL} against {n}"] for n in (CLASSICAL, REAL)]
+        told = ["{:+.1f} ({:.1f} to {:.1f})".format(*(100 * x for x in g)) for g in gains]
+        print("| " + " | ".join([d["table"], str(d["draw"]), d["model"], *means, *told, d["answer"]]) + " |")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from gansmith.downstream.mirror import keeps_its_class
 from gansmith.downstream.models import Budget, Labelled, Network, TrainingSet, learner
 from gansmith.errors import ConfigError, DataError
 from gansmith.layout import Block, Layout
+from gansmith.metrics.twosample import auc_of
 from gansmith.randomness import stream
 from gansmith.records import Arm, Difference, Estimate, Setting
 
@@ -353,8 +355,14 @@ def test_the_default_learns_and_is_fixed_by_its_seed() -> None:
     state = torch.get_rng_state()
     found = learn(a_set(train, Classical(PLANE)), test.raw, 7)
     assert torch.equal(torch.get_rng_state(), state), "nobody's random state is moved"
-    assert (found == test.labels).mean() > 0.95
-    assert np.array_equal(found, learn(a_set(train, Classical(PLANE)), test.raw, 7))
+    assert (found.classes == test.labels).mean() > 0.95
+    again = learn(a_set(train, Classical(PLANE)), test.raw, 7)
+    assert np.array_equal(found.classes, again.classes)
+    assert found.scores is not None
+    assert again.scores is not None
+    assert np.array_equal(found.scores, again.scores)
+    assert np.array_equal(found.scores.argmax(1), found.classes)
+    np.testing.assert_allclose(np.exp(found.scores).sum(1), 1, rtol=1e-5)
     assert "parameters" in learn.words
     assert "25 steps of 16" in learn.spent
 
@@ -391,8 +399,10 @@ def test_an_estimator_is_cloned_and_seeded() -> None:
     learn = learner(forest, PLANE, Budget())
     train, test = halves(40, True), halves(60, True, seed=1)
     found = learn(a_set(train), test.raw, 3)
-    assert (found == test.labels).mean() > 0.9
-    assert np.array_equal(found, learn(a_set(train), test.raw, 3))
+    assert (found.classes == test.labels).mean() > 0.9
+    assert np.array_equal(found.classes, learn(a_set(train), test.raw, 3).classes)
+    assert found.scores is not None
+    np.testing.assert_allclose(found.scores.sum(1), 1)
     assert not hasattr(forest[-1], "classes_"), "the user's own stays unfitted"
     assert "RandomForestClassifier" in learn.words
 
@@ -408,8 +418,24 @@ def test_anything_with_fit_and_predict_will_do() -> None:
 
     mine = Majority()
     part = halves(5, True)
-    assert learner(mine, PLANE, Budget())(a_set(part), part.raw, 0).tolist() == [0] * 5
+    found = learner(mine, PLANE, Budget())(a_set(part), part.raw, 0)
+    assert found.classes.tolist() == [0] * 5
+    assert found.scores is None, "it names classes and no more"
     assert not hasattr(mine, "most")
+
+
+def test_the_scores_of_an_estimator_are_those_of_all_classes() -> None:
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.svm import LinearSVC
+
+    part, three = halves(20, True), replace(PLANE, condition=3)
+    for model, lowest in ((LogisticRegression(), 0.0), (LinearSVC(), None)):
+        found = learner(model, three, Budget())(a_set(part), part.raw, 0)
+        assert found.scores is not None
+        assert found.scores.shape == (20, 3), "the third class was in no training sample"
+        assert np.array_equal(found.scores.argmax(1), found.classes)
+        assert (found.scores[:, 2] == found.scores.min()).all()
+        assert lowest is None or found.scores.min() >= lowest
 
 
 def test_a_function_sees_encoded_samples() -> None:
@@ -420,11 +446,20 @@ def test_a_function_sees_encoded_samples() -> None:
         return [1] * len(test)
 
     part = halves(4, True)
-    assert learner(mine, PLANE, Budget())(a_set(part), part.raw[:3], 11).tolist() == [1, 1, 1]
+    found = learner(mine, PLANE, Budget())(a_set(part), part.raw[:3], 11)
+    assert (found.classes.tolist(), found.scores) == ([1, 1, 1], None)
     ((x, y, test, seed),) = seen
     np.testing.assert_array_equal(x, plain(torch.from_numpy(part.raw)).numpy())
     np.testing.assert_array_equal(test, x[:3])
     assert (y.tolist(), seed) == ([0, 1, 0, 1], 11)
+
+
+def test_a_function_may_give_scores_instead_of_classes() -> None:
+    part = halves(3, True)
+    found = learner(lambda x, y, test, seed: [[0.2, 0.8], [3, -1], [0, 1]], PLANE, Budget())(a_set(part), part.raw, 0)
+    assert found.classes.tolist() == [1, 0, 1]
+    assert found.scores is not None
+    assert found.scores.tolist() == [[0.2, 0.8], [3.0, -1.0], [0.0, 1.0]]
 
 
 @pytest.mark.parametrize(
@@ -481,6 +516,47 @@ def test_the_error_of_the_test_samples_is_that_of_a_mean() -> None:
     assert math.isfinite(judge.test_error(a[:, :1], b[:, :1], labels[:1]))
 
 
+def ranked(scores: np.ndarray, labels: np.ndarray) -> float:
+    return float(judge.area(judge.pulls(scores, labels)[None])[0])
+
+
+@given(st.integers(2, 4), st.integers(0, 99), st.integers(0, 3))
+def test_the_area_is_that_of_another_implementation(classes: int, seed: int, digits: int) -> None:
+    from sklearn.metrics import roc_auc_score
+
+    source = np.random.default_rng(seed)
+    labels = np.concatenate([np.arange(classes), source.integers(classes, size=40)])
+    odds = source.dirichlet(np.ones(classes), len(labels)).round(digits)  # rounded: ties
+    each = [roc_auc_score(labels == k, odds[:, k]) for k in range(classes)]
+    assert ranked(odds, labels) == pytest.approx(np.mean(each))
+    assert ranked(-odds, labels) == pytest.approx(1 - np.mean(each))
+    assert ranked(np.exp(3 * odds), labels) == pytest.approx(np.mean(each)), "only the order counts"
+
+
+def test_the_area_of_orders_that_are_known() -> None:
+    labels = np.array([0, 0, 1, 1, 1])
+    right = np.eye(2)[labels]
+    assert ranked(right, labels) == pytest.approx(1)
+    assert ranked(1 - right, labels) == pytest.approx(0)
+    assert ranked(np.ones((5, 2)), labels) == pytest.approx(0.5)
+    assert ranked(np.array([[0, 1], [1, 0], [0, 1], [0, 2], [0, 3]]) * 1.0, labels) == pytest.approx(5.5 / 6 / 2 + 4.5 / 6 / 2)
+    assert ranked(np.eye(3)[labels], labels) == pytest.approx(1), "a class without a test sample is not counted"
+
+
+def test_the_error_of_an_area_is_delongs() -> None:
+    source = np.random.default_rng(0)
+    labels = np.repeat([0, 1], (400, 60))
+    score = labels + source.standard_normal(460)
+    both = judge.pulls(np.stack([-score, score], 1), labels)[None]
+    value, variance = auc_of(torch.from_numpy(score[labels == 1]), torch.from_numpy(score[labels == 0]))
+    nothing = np.zeros_like(both)
+    assert judge.area(both)[0] == pytest.approx(value)
+    assert judge.ranking_error(both, nothing, labels) == pytest.approx(variance**0.5)
+    assert judge.ranking_error(both, both, labels) == 0
+    noisier = judge.pulls(np.stack([-score, score + 1e-9 * source.standard_normal(460)], 1), labels)[None]
+    assert judge.ranking_error(both, noisier, labels) < 1e-3, "the same test samples: what they share cancels"
+
+
 def test_an_interval_is_widened_in_squares() -> None:
     found = judge.widened(Estimate(1.0, 0.7, 1.3), 0.4 / judge.NORMAL)
     assert (found.value, found.low, found.high) == (1.0, pytest.approx(0.5), pytest.approx(1.5))
@@ -502,15 +578,23 @@ def test_points(estimate: Estimate, words: str) -> None:
 
 
 def setting(
-    primary: Estimate | None, real: float = 0.8, synthetic: float = 0.7, title: str = "t", control: Estimate | str | None = None
+    primary: Estimate | None,
+    real: float = 0.8,
+    synthetic: float = 0.7,
+    title: str = "t",
+    control: Estimate | str | None = None,
+    ranking: tuple[Estimate, Estimate] | None = None,
 ) -> Setting:
-    """One whose rival scored 0.85, with a control (or the reason why it failed) where a class is rare."""
+    """One whose rival scored 0.85, with a control (or the reason why it failed) where a class is rare, and with differences of ROC area
+    from the rival and from real samples alone where the models rank."""
     gain = 0.0 if primary is None else primary.value
     means = {REAL: real, SYNTHETIC: synthetic, BOTH: 0.8, CLASSICAL: 0.85, ALL: 0.85 + gain, REPEATED: 0.8}
     found = {name: Arm(name, 9, (m, m)) for name, m in means.items()}
     if primary is None:
         found[ALL] = Arm(ALL, 9, (), failed="ValueError: too little")
-    differences = (Difference(*judge.PRIMARY, primary),) if primary else ()
+    by_rival, by_real = ranking or (None, None)
+    differences = (Difference(*judge.PRIMARY, primary, by_rival),) if primary else ()
+    differences += (Difference(ALL, REAL, Estimate(0.1, 0.0, 0.2), by_real),)
     if isinstance(control, Estimate):
         found[NOISE] = Arm(NOISE, 9, (means[ALL] - control.value,) * 2)
         differences += (Difference(*judge.CONTROL, control),)
@@ -560,6 +644,37 @@ def test_noise_takes_a_gain_away_and_nothing_else() -> None:
     for primary in (Estimate(-0.02, -0.03, -0.01), Estimate(0.0, -0.01, 0.01), None):
         for control in (above, below):
             assert setting(primary, control=control).sentence == setting(primary).sentence
+
+
+UP, LEVEL, DOWN = Estimate(0.02, 0.01, 0.03), Estimate(0.0, -0.01, 0.01), Estimate(-0.02, -0.03, -0.01)
+
+
+@pytest.mark.parametrize(
+    ("by_rival", "by_real", "answer", "end"),
+    [
+        (UP, UP, "helps", "over real + classical, and +2.0 points (1.0 to 3.0) of ROC area"),
+        (LEVEL, LEVEL, "helps", "over real + classical, and +0.0 points (-1.0 to 1.0) of ROC area"),
+        (
+            DOWN,
+            UP,
+            "no measurable effect",
+            "than by real + classical, -2.0 points (-3.0 to -1.0) of ROC area: a moved threshold does as much",
+        ),
+        (UP, DOWN, "no measurable effect", "than by real, -2.0 points (-3.0 to -1.0) of ROC area: a moved threshold does as much"),
+    ],
+)
+def test_a_gain_that_ranks_worse_is_withdrawn(by_rival: Estimate, by_real: Estimate, answer: str, end: str) -> None:
+    found = setting(Estimate(0.05, 0.001, 0.099), ranking=(by_rival, by_real))
+    assert found.answer == answer
+    assert found.sentence.startswith(f"{answer}: +5.0 points (0.1 to 9.9) over real + classical, ")
+    assert found.sentence.endswith(end)
+    assert len(judge.verdict([found]).because) == 3, "what decided"
+
+
+def test_a_ranking_takes_a_gain_away_and_nothing_else() -> None:
+    for primary in (DOWN, LEVEL, None):
+        for ranking in ((UP, UP), (DOWN, DOWN)):
+            assert setting(primary, ranking=ranking).sentence == setting(primary).sentence
 
 
 def test_an_arm_that_failed_is_no_answer() -> None:

@@ -107,7 +107,10 @@ def test_trees_are_given_native_columns(monkeypatch: pytest.MonkeyPatch) -> None
 
     monkeypatch.setattr(tables, "odds_of", odds)
     train = train_set(np.array([0, 2, 2, 0]))
-    assert Trees(COLUMNS)(train, table(np.array([1, 1])), 7).tolist() == [2, 0], "classes, of which one is not there"
+    found = Trees(COLUMNS, 3)(train, table(np.array([1, 1])), 7)
+    assert found.classes.tolist() == [2, 0], "classes, of which one is not there"
+    assert found.scores is not None
+    assert found.scores[:, 1].tolist() == [found.scores.min()] * 2
     x, y, test, numeric, seed = seen[0]
     np.testing.assert_array_equal(x, train.real.raw[:, [0, 1, 3]])
     np.testing.assert_array_equal(test, table(np.array([1, 1]))[:, [0, 1, 3]])
@@ -120,9 +123,9 @@ def test_trees_learn_from_numbers_categories_and_what_is_missing() -> None:
     raw[source.random(900) < 0.5, 3] = NAN
     labels = np.where(np.isnan(raw[:, 3]), 0, np.where(raw[:, 1] == 1, 1, np.where(raw[:, 0] > 0.5, 2, 3)))
     train = TrainingSet(Labelled(raw[:600], labels[:600]), Labelled(raw[:0], labels[:0]), np.arange(600), COLUMNS)
-    found = Trees(COLUMNS)(train, raw[600:], 0)
+    found = Trees(COLUMNS, 4)(train, raw[600:], 0).classes
     assert (found == labels[600:]).mean() > 0.97
-    np.testing.assert_array_equal(found, Trees(COLUMNS)(train, raw[600:], 0))
+    np.testing.assert_array_equal(found, Trees(COLUMNS, 4)(train, raw[600:], 0).classes)
 
 
 def test_an_estimator_and_a_module_are_given_numbers() -> None:
@@ -134,7 +137,7 @@ def test_an_estimator_and_a_module_are_given_numbers() -> None:
     layout = numbers.layout(3)
     test = labelled(np.arange(30) % 3, seed=1)
     for model in (LogisticRegression(), lambda: torch.nn.Linear(layout.channels, 3)):
-        assert (learner(model, layout, Budget(steps=150, batch=32, rate=0.05))(seen, test.raw, 0) == test.labels).mean() > 0.9
+        assert (learner(model, layout, Budget(steps=150, batch=32, rate=0.05))(seen, test.raw, 0).classes == test.labels).mean() > 0.9
 
 
 # --- SMOTE ---------------------------------------------------------------------------------------------------------------

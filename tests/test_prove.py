@@ -382,7 +382,7 @@ def test_an_arm_that_fails_says_why_and_the_others_go_on(run: Run) -> None:
 
 def test_a_model_that_never_works_leaves_the_answer_open(run: Run) -> None:
     def wrong(x: np.ndarray, y: np.ndarray, test: np.ndarray, seed: int) -> np.ndarray:
-        return np.zeros((len(test), 3))
+        return np.zeros((len(test), 2))
 
     proof = proved(run, model=wrong, generator=Perfect(), per_class=[4], seeds=3)
     assert proof.verdict.answer == "unknown"

@@ -11,6 +11,7 @@ import time
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -430,14 +431,16 @@ def _show_proof(found: Proof) -> None:
     for setting in found.settings:
         out.print(escape(setting.title))
         table = Table(box=None, pad_edge=False, header_style="")
-        for column in ("trained on", "samples", "score", "range over seeds"):
+        for column in ("trained on", "samples", "score", "range over seeds", "ROC area"):
             table.add_column(column, justify="left" if column == "trained on" else "right")
         for arm in setting.arms:
             if arm.failed:
-                table.add_row(arm.name, f"{arm.samples:,}", "–", escape(arm.failed))
+                table.add_row(arm.name, f"{arm.samples:,}", "–", escape(arm.failed), "–")
             else:
-                mean = sum(arm.scores) / len(arm.scores)
-                table.add_row(arm.name, f"{arm.samples:,}", f"{mean:.1%}", f"{min(arm.scores):.1%} to {max(arm.scores):.1%}")
+                spread = f"{min(arm.scores):.1%} to {max(arm.scores):.1%}"
+                table.add_row(
+                    arm.name, f"{arm.samples:,}", f"{fmean(arm.scores):.1%}", spread, f"{fmean(arm.ranking):.3f}" if arm.ranking else "–"
+                )
         out.print(table)
         out.print(escape(setting.sentence))
     out.print(f"{found.verdict.word:9} {found.verdict.answer:8} {escape(found.verdict.sentence)}")

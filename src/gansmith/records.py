@@ -156,6 +156,7 @@ class Arm:
     scores: tuple[float, ...]  # one for each seed, on real samples held out of everything
     recall: Mapping[str, float] = field(default_factory=dict)  # of each class, mean over seeds
     failed: str = ""  # why there are no scores
+    ranking: tuple[float, ...] = ()  # area under the ROC curve for each seed; none where a model names classes and no more
 
 
 @dataclass(frozen=True)
@@ -165,6 +166,7 @@ class Difference:
     arm: str
     against: str
     estimate: Estimate
+    ranking: Estimate | None = None  # of their areas under the ROC curve
 
 
 @dataclass(frozen=True)
@@ -202,8 +204,11 @@ class Proof:
         """What `to_dict` told of."""
 
         def setting(s: Mapping[str, Any]) -> Setting:
-            arms = tuple(Arm(**{**a, "scores": tuple(a["scores"])}) for a in s["arms"])
-            differences = tuple(Difference(**{**d, "estimate": Estimate(**d["estimate"])}) for d in s["differences"])
+            arms = tuple(Arm(**{**a, "scores": tuple(a["scores"]), "ranking": tuple(a.get("ranking", ()))}) for a in s["arms"])
+            differences = tuple(
+                Difference(d["arm"], d["against"], Estimate(**d["estimate"]), Estimate(**d["ranking"]) if d.get("ranking") else None)
+                for d in s["differences"]
+            )
             return Setting(**{**s, "arms": arms, "differences": differences})
 
         verdict = Verdict(**{**values["verdict"], "because": tuple(values["verdict"]["because"])})

@@ -1,6 +1,11 @@
-"""From right and wrong answers to scores, differences and words.
+"""From what models say of test samples to scores, differences and words.
 
-Letters: S seeds, n test samples, K classes. right [S, n] says which test samples a model of each seed named rightly.
+Two measures. Balanced accuracy asks whether the class that is named is right; it moves with the threshold from which a class is named,
+and whatever makes a rare class more frequent moves that. The area under the ROC curve asks whether samples of a class are taken to be
+likelier of it than others are; no threshold moves it.
+
+Letters: S seeds, n test samples, K classes. right [S, n] says which test samples a model of each seed named rightly, pulls [S, n] what each
+test sample adds to the area.
 """
 
 from __future__ import annotations
@@ -18,7 +23,8 @@ Answer = Literal["helps", "no measurable effect", "harms", "not measured"]
 
 PRIMARY = (ALL, CLASSICAL)
 CONTROL = (ALL, NOISE)  # where a class is rare
-PAIRS = (PRIMARY, CONTROL, (BOTH, CLASSICAL), (BOTH, REAL), (BOTH, REPEATED), (SYNTHETIC, REAL), (CLASSICAL, REAL))
+PAIRS = (PRIMARY, CONTROL, (ALL, REAL), (BOTH, CLASSICAL), (BOTH, REAL), (BOTH, REPEATED), (SYNTHETIC, REAL), (CLASSICAL, REAL))
+RANKED = (PRIMARY, (ALL, REAL))  # pairs whose ranking may take a "helps" away
 WITHOUT = (REAL, CLASSICAL, REPEATED)  # arms that hold no synthetic sample
 NORMAL = 1.96  # standard deviations of a normal distribution on either side of its middle that hold 95 % of it
 FAR = 0.05  # of balanced accuracy: synthetic samples alone fall so far behind real ones that they are what must improve
@@ -45,8 +51,42 @@ def test_error(a: np.ndarray, b: np.ndarray, labels: np.ndarray) -> float:
     sqrt(sum over classes of var_k / n_k) / K.
     """
     change = a.mean(0) - b.mean(0, dtype=float)
-    parts = [change[labels == k] for k in np.unique(labels)]
-    return math.sqrt(sum(p.var() / max(len(p) - 1, 1) for p in parts)) / len(parts)
+    classes, sizes = np.unique(labels, return_counts=True)
+    weight = dict(zip(classes.tolist(), 1 / (len(classes) * sizes), strict=True))
+    return _error_of_sum(change * np.array([weight[k] for k in labels.tolist()]), labels)
+
+
+def _error_of_sum(parts: np.ndarray, labels: np.ndarray) -> float:
+    """Standard error of the sum of what each test sample adds [n], of which those of a class are a sample of their own."""
+    own = [parts[labels == k] for k in np.unique(labels)]
+    return math.sqrt(sum(len(p) ** 2 * p.var() / max(len(p) - 1, 1) for p in own))
+
+
+def pulls(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """What each test sample adds to the area under the ROC curve, the mean over classes of each class against the rest. Every pair of a
+    sample of a class and one of another, ties half, is added to both, so that half of the sum is the area (`area`), and the spread of the
+    parts within a class is DeLong's (doi:10.2307/2531595), for more than two classes as for two.
+
+    scores [n, K], higher for the likelier class; labels [n], of at least two classes -> [n]
+    """
+    found, present = np.zeros(len(labels)), np.unique(labels)
+    for k in present:
+        own = labels == k
+        for here, sign in ((own, 1), (~own, -1)):
+            x, others = sign * scores[here, k], np.sort(sign * scores[~here, k])
+            below = np.searchsorted(others, x) + np.searchsorted(others, x, side="right")
+            found[here] += below / (2 * len(others) * here.sum() * len(present))
+    return found
+
+
+def area(pulls: np.ndarray) -> np.ndarray:
+    """Area under the ROC curve: 0.5 is chance, 1 a perfect ranking.  pulls [S, n] -> [S]"""
+    return pulls.sum(1) / 2
+
+
+def ranking_error(a: np.ndarray, b: np.ndarray, labels: np.ndarray) -> float:
+    """Standard error of the difference of two areas that comes from the choice of the test samples.  pulls a, b [S, n], labels [n]"""
+    return _error_of_sum(a.mean(0) - b.mean(0), labels)
 
 
 def widened(estimate: Estimate, error: float) -> Estimate:
@@ -65,8 +105,9 @@ def points(estimate: Estimate) -> str:
 def answer(arms: Mapping[str, Arm], differences: Sequence[Difference]) -> tuple[Answer, str]:
     """The answer of one setting and its sentence.
 
-    It helps where the interval of the primary difference lies above zero, no arm without synthetic samples did better still, and, where
-    there is a control with noise, the interval of the difference from this lies above zero too; it harms where the first lies below.
+    It helps where the interval of the primary difference lies above zero, no arm without synthetic samples did better still, the test
+    samples are not ranked worse for it, and, where there is a control with noise, the interval of the difference from this lies above zero
+    too; it harms where the first lies below.
     """
     primary = _between(PRIMARY, differences)
     if primary is None:
@@ -76,13 +117,20 @@ def answer(arms: Mapping[str, Arm], differences: Sequence[Difference]) -> tuple[
         return "harms", f"harms: {told}"
     if primary.low <= 0:
         return "no measurable effect", f"no measurable effect: {told}"
-    but = _objection(arms, differences)
-    return ("no measurable effect", f"no measurable effect: {told}, but {but}") if but else ("helps", f"helps: {told}")
+    if but := _objection(arms, differences):
+        return "no measurable effect", f"no measurable effect: {told}, but {but}"
+    ranking = _ranking(PRIMARY, differences)
+    return "helps", f"helps: {told}" + (f", and {points(ranking)} of ROC area" if ranking else "")
 
 
 def _between(pair: tuple[str, str], differences: Sequence[Difference]) -> Estimate | None:
     """The difference of two arms, where both were measured."""
     return next((d.estimate for d in differences if (d.arm, d.against) == pair), None)
+
+
+def _ranking(pair: tuple[str, str], differences: Sequence[Difference]) -> Estimate | None:
+    """The difference of two arms' areas under the ROC curve, where both have one."""
+    return next((d.ranking for d in differences if (d.arm, d.against) == pair), None)
 
 
 def _objection(arms: Mapping[str, Arm], differences: Sequence[Difference]) -> str:
@@ -91,6 +139,10 @@ def _objection(arms: Mapping[str, Arm], differences: Sequence[Difference]) -> st
     ahead = mean(best) - mean(arms[ALL])
     if ahead > 0:
         return f"{best.name} did better still, by {100 * ahead:.1f} points"
+    for pair in RANKED:
+        ranking = _ranking(pair, differences)
+        if ranking and ranking.high < 0:
+            return f"the test samples are ranked worse than by {pair[1]}, {points(ranking)} of ROC area: a moved threshold does as much"
     if NOISE not in arms:
         return ""
     control = _between(CONTROL, differences)
@@ -110,6 +162,7 @@ def verdict(settings: Sequence[Setting]) -> Verdict:
     """The word useful over all settings: yes where all help, partly where some do, no where none does, unknown where none was measured."""
     decided = (PRIMARY, CONTROL) if any(_between(CONTROL, s.differences) for s in settings) else (PRIMARY,)
     because = tuple(f"balanced accuracy of {arm} against {against}" for arm, against in decided)
+    because += tuple(f"ROC area of {' against '.join(pair)}" for pair in RANKED if any(_ranking(pair, s.differences) for s in settings))
     measured = [s for s in settings if _between(PRIMARY, s.differences)]
     if not measured:
         return Verdict("useful", "unknown", settings[0].sentence, because)

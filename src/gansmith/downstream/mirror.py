@@ -30,8 +30,8 @@ def keeps_its_class(real: Labelled, encode: Callable[[Tensor], Tensor], layout: 
     for fold in np.array_split(chosen, FOLDS):
         module = learner.fit(TrainingSet(real, nothing, np.setdiff1d(chosen, fold), encode), seed)
         test, labels = real.raw[fold], real.labels[fold]
-        plain = learner.predict(module, test, encode) == labels
-        mirrored = learner.predict(module, test, lambda raw: encode(raw).flip(-1)) == labels
+        plain = learner.predict(module, test, encode).classes == labels
+        mirrored = learner.predict(module, test, lambda raw: encode(raw).flip(-1)).classes == labels
         change.append(mirrored.astype(float) - plain)
     found = np.concatenate(change)
     return bool(found.mean() >= -found.std() / len(found) ** 0.5)

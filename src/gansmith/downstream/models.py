@@ -120,13 +120,22 @@ class Augmentation(Protocol):
         """Training sets of real samples and as many others of the same classes in the same order, each with this augmentation."""
 
 
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """What a model says of test samples: the class of each [n], and, where it gives any, a score of every class [n, K], higher where it
+    is likelier. Scores rank the samples; which class a sample is given is one threshold of many."""
+
+    classes: np.ndarray
+    scores: np.ndarray | None = None
+
+
 class Learner(Protocol):
     """Trains on a set and gives the classes [n] of test samples as stored [n, ...]; a seed fixes all that is random."""
 
     words: str  # what it is,
     spent: str  # and what it is trained with, for the conditions of a number
 
-    def __call__(self, train: TrainingSet, test: np.ndarray, seed: int) -> np.ndarray: ...
+    def __call__(self, train: TrainingSet, test: np.ndarray, seed: int) -> Prediction: ...
 
 
 def network(layout: Layout) -> nn.Module:
@@ -157,7 +166,7 @@ class Network:
         self.build, self.budget, self.device, self.words = build, budget, device, words
         self.spent = f"{budget.steps:,} steps of {budget.batch} samples, AdamW from {budget.rate:g} to 0"
 
-    def __call__(self, train: TrainingSet, test: np.ndarray, seed: int) -> np.ndarray:
+    def __call__(self, train: TrainingSet, test: np.ndarray, seed: int) -> Prediction:
         return self.predict(self.fit(train, seed), test, train.encode)
 
     def fit(self, train: TrainingSet, seed: int) -> nn.Module:
@@ -178,37 +187,62 @@ class Network:
         return module
 
     @torch.no_grad()
-    def predict(self, module: nn.Module, test: np.ndarray, encode: Callable[[Tensor], Tensor]) -> np.ndarray:
-        """Classes [n] of samples as stored [n, ...]."""
+    def predict(self, module: nn.Module, test: np.ndarray, encode: Callable[[Tensor], Tensor]) -> Prediction:
+        """Of samples as stored [n, ...]; the scores are log probabilities."""
         module.eval()
         parts = (encode(torch.from_numpy(np.array(test[i : i + PASS]))) for i in range(0, len(test), PASS))
-        return torch.cat([module(x.to(self.device)).argmax(1).cpu() for x in parts]).numpy()
+        logits = torch.cat([module(x.to(self.device)).float().cpu() for x in parts])
+        return Prediction(logits.argmax(1).numpy(), logits.log_softmax(1).numpy())
 
 
 class Estimator:
-    """Anything with fit and predict, as in scikit-learn; it sees flat rows [N, C·P] and a fresh copy of it learns each set whole."""
+    """Anything with fit and predict, as in scikit-learn; it sees flat rows [N, C·P] and a fresh copy of it learns each set whole.
+    Where it has predict_proba, or decision_function, as well as classes_, these are its scores."""
 
-    def __init__(self, estimator: Any) -> None:
-        self.estimator, self.words, self.spent = estimator, " ".join(repr(estimator).split()), ONCE
+    def __init__(self, estimator: Any, classes: int) -> None:
+        """That is to tell so many classes apart."""
+        self.estimator, self.classes, self.words, self.spent = estimator, classes, " ".join(repr(estimator).split()), ONCE
 
-    def __call__(self, train: TrainingSet, test: np.ndarray, seed: int) -> np.ndarray:
+    def __call__(self, train: TrainingSet, test: np.ndarray, seed: int) -> Prediction:
         x, y = train.whole(seed)
         fresh = _fresh(self.estimator, seed)
         fresh.fit(x.flatten(1).numpy(), y.numpy())
-        return fresh.predict(train.encode(torch.from_numpy(np.array(test))).flatten(1).numpy())
+        test_x = train.encode(torch.from_numpy(np.array(test))).flatten(1).numpy()
+        return Prediction(np.asarray(fresh.predict(test_x)), self._scores(fresh, test_x))
+
+    def _scores(self, fitted: Any, x: np.ndarray) -> np.ndarray | None:
+        """[n, K] of an estimator that has learned, lowest for classes it has not seen; None where it gives nothing of this form."""
+        known = getattr(fitted, "classes_", None)
+        asked = getattr(fitted, "predict_proba", None) or getattr(fitted, "decision_function", None)
+        if known is None or asked is None:
+            return None
+        given = np.asarray(asked(x), float)
+        if given.ndim == 1:  # a decision function of two classes tells how far a sample lies on the second one's side
+            given = np.stack([-given, given], 1)
+        return of_all_classes(given, np.asarray(known), self.classes) if given.shape == (len(x), len(known)) else None
 
 
 class Function:
-    """A function (train_x [N, C, *P], train_y [N], test_x [n, C, *P], seed) -> classes [n]; encoded samples as numpy arrays."""
+    """A function (train_x [N, C, *P], train_y [N], test_x [n, C, *P], seed) -> classes [n], or a score of every class [n, K], of which the
+    highest is the class; encoded samples as numpy arrays."""
 
-    def __init__(self, function: Callable[[np.ndarray, np.ndarray, np.ndarray, int], Any]) -> None:
-        self.function, self.spent = function, ONCE
+    def __init__(self, function: Callable[[np.ndarray, np.ndarray, np.ndarray, int], Any], classes: int) -> None:
+        """That is to tell so many classes apart."""
+        self.function, self.classes, self.spent = function, classes, ONCE
         self.words = f"the function {getattr(function, '__name__', type(function).__name__)}"
 
-    def __call__(self, train: TrainingSet, test: np.ndarray, seed: int) -> np.ndarray:
+    def __call__(self, train: TrainingSet, test: np.ndarray, seed: int) -> Prediction:
         x, y = train.whole(seed)
         test_x = train.encode(torch.from_numpy(np.array(test)))
-        return np.asarray(self.function(x.numpy(), y.numpy(), test_x.numpy(), seed))
+        found = np.asarray(self.function(x.numpy(), y.numpy(), test_x.numpy(), seed))
+        return Prediction(found.argmax(1), found) if found.shape == (len(test), self.classes) else Prediction(found)
+
+
+def of_all_classes(scores: np.ndarray, known: np.ndarray, classes: int) -> np.ndarray:
+    """Scores [n, k] of the classes `known` [k] as those of all [n, classes]; one that was not among them is nowhere likely."""
+    found = np.full((len(scores), classes), scores.min(initial=0.0))
+    found[:, known] = scores
+    return found
 
 
 def learner(model: Any, layout: Layout, budget: Budget, device: str = "cpu") -> Learner:
@@ -221,14 +255,14 @@ def learner(model: Any, layout: Layout, budget: Budget, device: str = "cpu") -> 
     if isinstance(model, nn.Module):
         raise ConfigError("model is a module, which would learn one set after another. Pass what builds a fresh one: lambda: MyNet().")
     if not isinstance(model, type) and hasattr(model, "fit") and hasattr(model, "predict"):
-        return Estimator(model)
+        return Estimator(model, layout.condition)
     if _takes(model, 0):
         return Network(model, budget, device, _tried(model, layout))
     if _takes(model, 4):
-        return Function(model)
+        return Function(model, layout.condition)
     raise ConfigError(
         "model takes an estimator with fit and predict, a function without arguments that builds a PyTorch module, or a function "
-        f"(train_x, train_y, test_x, seed) -> classes; found {model!r}."
+        f"(train_x, train_y, test_x, seed) -> classes or scores; found {model!r}."
     )
 
 

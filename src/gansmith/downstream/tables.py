@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gansmith.downstream.models import Labelled, TrainingSet
+from gansmith.downstream.models import Labelled, Prediction, TrainingSet, of_all_classes
 from gansmith.layout import Block, Layout
 from gansmith.metrics.boosted import odds_of
 from gansmith.metrics.tables import smote
@@ -108,15 +108,16 @@ def _moments(values: np.ndarray) -> tuple[float, float]:
 class Trees:
     """Gradient-boosted trees, the default for tables; they take numbers, categories and missing values as they are."""
 
-    def __init__(self, columns: Columns) -> None:
-        """Of what `columns` gives."""
-        self.columns, self.spent = columns, "100 rounds of trees, each set once as a whole"
+    def __init__(self, columns: Columns, classes: int) -> None:
+        """Of what `columns` gives, to tell so many classes apart."""
+        self.columns, self.classes, self.spent = columns, classes, "100 rounds of trees, each set once as a whole"
         self.words = "gradient-boosted trees (HistGradientBoostingClassifier of scikit-learn)"
 
-    def __call__(self, train: TrainingSet, test: np.ndarray, seed: int) -> np.ndarray:
+    def __call__(self, train: TrainingSet, test: np.ndarray, seed: int) -> Prediction:
         x, y = train.whole(seed)
         test_x = train.encode(torch.from_numpy(np.array(test)))
-        return np.unique(y)[odds_of(x.numpy(), y.numpy(), test_x.numpy(), self.columns.numeric, seed).argmax(1)]
+        known, odds = np.unique(y), odds_of(x.numpy(), y.numpy(), test_x.numpy(), self.columns.numeric, seed)
+        return Prediction(known[odds.argmax(1)], of_all_classes(odds, known, self.classes))
 
 
 class Smote:

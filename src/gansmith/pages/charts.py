@@ -295,25 +295,35 @@ def arms(setting: Setting, measure: str, prefix: str) -> Chart | None:
 
 
 def differences(setting: Setting, measure: str, prefix: str) -> Chart | None:
-    """Paired differences with their intervals against zero. None where there are none."""
+    """Paired differences with their intervals against zero, and those of the ranking below them. None where there are none."""
     there = [d for d in setting.differences if _finite(d.estimate)]
     if not there:
         return None
+    ranked = any(d.ranking for d in there)
 
     def draw(figure: Figure) -> None:
         axes = _rows(figure, [f"{d.arm} against {d.against}" for d in there])
         axes.axvline(0.0, color=INK, linewidth=1.0)
         for place, d in enumerate(there):
-            e, sure = d.estimate, d.estimate.excludes_zero
-            axes.errorbar(
-                [e.value], [place], xerr=[[e.value - e.low], [e.high - e.value]], color=PAINTS[0], marker="o", markersize=5.5, capsize=4,
-                linewidth=2.0, markerfacecolor=PAINTS[0] if sure else "none",
-            )  # fmt: skip
+            drawn = [(d.estimate, "o", PAINTS[0], -0.14 if ranked else 0.0)] + ([(d.ranking, "s", PAINTS[1], 0.2)] if d.ranking else [])
+            for e, marker, paint, below in drawn:
+                axes.errorbar(
+                    [e.value], [place + below], xerr=[[e.value - e.low], [e.high - e.value]], color=paint, marker=marker, markersize=5.5,
+                    capsize=4, linewidth=2.0, markerfacecolor=paint if e.excludes_zero else "none",
+                )  # fmt: skip
         axes.set_xlabel(f"difference in {measure} (0.01 is a point), right of the line is better")
 
-    told = "; ".join(f"{d.arm} against {d.against} {interval(d.estimate, sign=True)}" for d in there)
+    told = "; ".join(
+        f"{d.arm} against {d.against} {interval(d.estimate, sign=True)}"
+        + (f", area under the ROC curve {interval(d.ranking, sign=True)}" if d.ranking else "")
+        for d in there
+    )
     alt = f"Paired differences with 95 % intervals: {told}."
-    caption = "The same seeds compared, with 95 % intervals. A filled dot is an effect: its interval leaves out zero. A hollow one is not."
+    caption = "The same seeds compared, with 95 % intervals. A filled mark is an effect: its interval leaves out zero. A hollow one is not."
+    if ranked:
+        caption += (
+            " Round: the measure. Square: the area under the ROC curve, which asks how the samples are ranked, whatever the threshold."
+        )
     return Chart("What is gained or lost", _svg(draw, 0.75 + 0.42 * len(there), prefix), alt, caption)
 
 

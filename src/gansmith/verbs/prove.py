@@ -20,7 +20,7 @@ from gansmith.downstream import arms, judge
 from gansmith.downstream.arms import AUGMENTED, Rare, Scheme
 from gansmith.downstream.classical import Classical
 from gansmith.downstream.mirror import keeps_its_class
-from gansmith.downstream.models import Augmentation, Budget, Labelled, Learner, TrainingSet, first_line, learner
+from gansmith.downstream.models import Augmentation, Budget, Labelled, Learner, Prediction, TrainingSet, first_line, learner
 from gansmith.downstream.tables import Columns, Numbers, Smote, Trees
 from gansmith.errors import ConfigError, DataError
 from gansmith.metrics.spread import paired
@@ -96,10 +96,10 @@ def prove(
     run        a run folder whose data have labels, or are a table with a target
     model      what is trained: None for a small network of the library's own, or gradient-boosted trees for a table; an estimator with fit
                and predict, cloned for each training, which sees flat rows [N, C·P]; a function without arguments that builds a PyTorch
-               module mapping x [B, C, *P] to logits [B, K]; or a function (train_x, train_y, test_x, seed) -> classes of test_x. Samples
-               are encoded as for the networks. Rows of a table come as float32 [N, D] without the target: categories one-hot, the levels
-               beyond the 64 most frequent as one; numbers in standard deviations from their mean; and where a column misses values, one
-               channel more that says so, its others 0
+               module mapping x [B, C, *P] to logits [B, K]; or a function (train_x, train_y, test_x, seed) -> classes [n] of test_x, or
+               scores [n, K], the highest of which is the class. Samples are encoded as for the networks. Rows of a table come as float32
+               [N, D] without the target: categories one-hot, the levels beyond the 64 most frequent as one; numbers in standard
+               deviations from their mean; and where a column misses values, one channel more that says so, its others 0
     per_class  real samples of each class to train on, one setting each; None: all that the generator was trained on
     ratios     synthetic samples for each real one, one setting each
     rare       a class of which there are few; with a share, of which that share is kept, ("cat", 0.01). The generator fills it up, and the
@@ -112,13 +112,17 @@ def prove(
     progress   told how many trainings are done, of how many, and which comes next
 
     The measure is balanced accuracy, the mean of the classes' recalls: in a proof with a rare class that class counts as much as
-    another, and where classes are equally frequent it is the accuracy. Scores and differences are shares from 0 to 1.
+    another, and where classes are equally frequent it is the accuracy. Where the model gives scores (a network, trees, an estimator with
+    predict_proba or decision_function) the area under the ROC curve stands beside it, the mean over classes of each against the rest:
+    balanced accuracy moves with the threshold from which a class is named, the area with nothing but the ranking. Scores and differences
+    are shares from 0 to 1.
 
     The verdict rests on one comparison, named here before any number is known: real + classical + synthetic against real + classical.
     Who has no generator augments classically, so that is the rival, and the two differ in the synthetic samples alone. To take the
     best arm with synthetic samples against the best without, after the fact, would reward luck: of several comparisons without any effect
     one often looks like a gain. All other differences are shown, and may only take a "helps" away: it is withdrawn where an arm without
-    synthetic samples scored higher than the arm with them.
+    synthetic samples scored higher than the arm with them, and where the test samples are ranked measurably worse than by real + classical
+    or by real alone, since a threshold moved without any generator would then do as much.
 
     Whatever spreads a rare class moves the border between classes, which alone can raise balanced accuracy. So with `rare` there is a
     control whose answer is known: real + classical + noise, where as many shuffled samples stand in the place of the synthetic ones, every
@@ -181,6 +185,7 @@ def prove(
             "seed": seed,
             "test": len(tests),
             "measure": "balanced accuracy",
+            "ranking": "area under the ROC curve, the mean over classes of each against the rest",
             "primary": " against ".join(judge.PRIMARY),
             **({} if rare is None else {"control": CONTROL}),
             "interval": "95 %, paired over seeds (Student), with the standard error that the test samples give",
@@ -270,7 +275,7 @@ def _of_rows(found: Sets, model: Any, budget: Budget, device: str) -> Means:
         raise DataError(f"the data of {found.subject} have no column to predict {schema.target!r} from. Add one, and train again.")
     columns = Columns(tuple(place for place, _ in learned), tuple(0 if c.numeric else len(c.levels) for _, c in learned))
     if model is None:
-        return Means(columns, Trees(columns), Smote(columns))
+        return Means(columns, Trees(columns, len(found.training.collection.classes)), Smote(columns))
     numbers = Numbers.of(columns, found.training[:])
     layout = numbers.layout(len(found.training.collection.classes))
     return Means(numbers, learner(model, layout, budget, device), Smote(columns))
@@ -281,7 +286,7 @@ def _of_rows(found: Sets, model: Any, budget: Budget, device: str) -> Means:
 
 def _setting(case: Case, scheme: Scheme, told: Callable[[str], None]) -> Setting:
     """All arms under one scheme, for all seeds."""
-    right: dict[str, list[np.ndarray]] = {name: [] for name in scheme.arms}
+    told_of: dict[str, list[Prediction]] = {name: [] for name in scheme.arms}
     failed: dict[str, str] = {}
     samples: dict[str, int] = {}
     for i, seed in enumerate(case.seeds):
@@ -291,13 +296,15 @@ def _setting(case: Case, scheme: Scheme, told: Callable[[str], None]) -> Setting
             if name in failed:
                 continue
             try:
-                right[name].append(_predicted(case, train, seed) == case.test.labels)
+                told_of[name].append(_predicted(case, train, seed))
             except Exception as error:  # whatever a user's model raises
                 failed[name] = first_line(error)
-    answers = {name: np.array(right[name]) for name in scheme.arms if name not in failed}  # [S, n]
-    found = {name: _arm(case, name, samples[name], answers.get(name), failed.get(name, "")) for name in scheme.arms}
+    measured = {name: Measured.of(told_of[name], case.test.labels) for name in scheme.arms if name not in failed}
+    found = {name: _arm(case, name, samples[name], measured.get(name), failed.get(name, "")) for name in scheme.arms}
     differences = tuple(
-        Difference(a, b, _difference(answers[a], answers[b], case.test.labels)) for a, b in judge.PAIRS if a in answers and b in answers
+        Difference(a, b, *_difference(measured[a], measured[b], case.test.labels))
+        for a, b in judge.PAIRS
+        if a in measured and b in measured
     )
     answer, sentence = judge.answer(found, differences)
     counts = arms.real_counts(case.labels, case.classes, scheme)
@@ -344,25 +351,50 @@ def _noise(known: Part, count: int, seed: int) -> np.ndarray:
     return shuffled(known[np.resize(order, count)], seed)
 
 
-def _predicted(case: Case, train: TrainingSet, seed: int) -> np.ndarray:
-    found = np.asarray(case.means.learn(train, case.test.raw, seed))
-    if found.shape != case.test.labels.shape:
-        raise DataError(f"the model gave predictions of shape {found.shape} for {len(case.test):,} samples; one class each was wanted.")
+def _predicted(case: Case, train: TrainingSet, seed: int) -> Prediction:
+    found = case.means.learn(train, case.test.raw, seed)
+    if found.classes.shape != case.test.labels.shape:
+        raise DataError(
+            f"the model gave predictions of shape {found.classes.shape} for {len(case.test):,} samples; one class each was wanted."
+        )
+    if found.scores is not None and not np.isfinite(found.scores).all():
+        raise DataError("the model gave scores that are not finite numbers, which rank nothing; look at what it learned from.")
     return found
 
 
-def _arm(case: Case, name: str, samples: int, right: np.ndarray | None, failed: str) -> Arm:
-    if right is None:
+@dataclass(frozen=True)
+class Measured:
+    """How the models of one arm did: right [S, n], and pulls [S, n] where they give scores and there are classes to rank."""
+
+    right: np.ndarray
+    pulls: np.ndarray | None
+
+    @classmethod
+    def of(cls, told: Sequence[Prediction], labels: np.ndarray) -> Measured:
+        """From what the model of each seed says of the test samples, whose classes are labels [n]."""
+        scores = [p.scores for p in told if p.scores is not None]
+        ranked = len(scores) == len(told) and len(np.unique(labels)) > 1
+        return cls(np.array([p.classes == labels for p in told]), np.array([judge.pulls(s, labels) for s in scores]) if ranked else None)
+
+
+def _arm(case: Case, name: str, samples: int, found: Measured | None, failed: str) -> Arm:
+    if found is None:
         return Arm(name, samples, (), failed=failed)
-    recalls = judge.recalls(right, case.test.labels, len(case.classes)).mean(0)
+    recalls = judge.recalls(found.right, case.test.labels, len(case.classes)).mean(0)
     by_class = {label: float(r) for label, r in zip(case.classes, recalls, strict=True) if np.isfinite(r)}
-    return Arm(name, samples, tuple(judge.balanced_accuracy(right, case.test.labels).tolist()), by_class)
+    accuracies = judge.balanced_accuracy(found.right, case.test.labels)
+    areas = () if found.pulls is None else tuple(judge.area(found.pulls).tolist())
+    return Arm(name, samples, tuple(accuracies.tolist()), by_class, ranking=areas)
 
 
-def _difference(a: np.ndarray, b: np.ndarray, labels: np.ndarray) -> Estimate:
-    """Paired difference in balanced accuracy of right answers a and b [S, n], its interval over seeds and test samples."""
-    change = judge.balanced_accuracy(a, labels) - judge.balanced_accuracy(b, labels)
-    return judge.widened(paired(torch.from_numpy(change)), judge.test_error(a, b, labels))
+def _difference(a: Measured, b: Measured, labels: np.ndarray) -> tuple[Estimate, Estimate | None]:
+    """Paired differences in balanced accuracy and in ROC area, their intervals over seeds and test samples."""
+    change = judge.balanced_accuracy(a.right, labels) - judge.balanced_accuracy(b.right, labels)
+    accuracy = judge.widened(paired(torch.from_numpy(change)), judge.test_error(a.right, b.right, labels))
+    if a.pulls is None or b.pulls is None:
+        return accuracy, None
+    change = judge.area(a.pulls) - judge.area(b.pulls)
+    return accuracy, judge.widened(paired(torch.from_numpy(change)), judge.ranking_error(a.pulls, b.pulls, labels))
 
 
 def _counting(progress: Progress, start: int, all: int) -> Callable[[str], None]:
