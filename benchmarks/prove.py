@@ -85,14 +85,19 @@ def trained(place: Path, found: Source, minutes: float | None, samples: int | No
 
 def lines_of(proof: Any) -> list[dict[str, Any]]:
     """One plain mapping for each setting of a proof."""
+
+    def spread(e: Any) -> list[float]:
+        return [e.value, e.low, e.high]
+
+    def arm(a: Any) -> dict[str, Any]:
+        return {"samples": a.samples, "scores": a.scores, "ranking": a.ranking, "recall": a.recall, "failed": a.failed}
+
     return [
         {
             "answer": s.answer, "sentence": s.sentence, "title": s.title,
-            "arms": {
-                a.name: {"samples": a.samples, "scores": a.scores, "ranking": a.ranking, "recall": a.recall, "failed": a.failed} for a in s.arms
-            },
-            "differences": {f"{d.arm} against {d.against}": [d.estimate.value, d.estimate.low, d.estimate.high] for d in s.differences},
-            "rankings": {f"{d.arm} against {d.against}": [d.ranking.value, d.ranking.low, d.ranking.high] for d in s.differences if d.ranking},
+            "arms": {a.name: arm(a) for a in s.arms},
+            "differences": {f"{d.arm} against {d.against}": spread(d.estimate) for d in s.differences},
+            "rankings": {f"{d.arm} against {d.against}": spread(d.ranking) for d in s.differences if d.ranking},
             "conditions": proof.conditions, "warnings": proof.warnings,
         }
         for s in proof.settings
