@@ -62,10 +62,17 @@ def proof() -> Proof:
     """Six arms, five seeds, two settings, the second with an arm that failed and a class made rare."""
     seeds = np.random.default_rng(0).normal(0, 0.01, 5)
     arms = tuple(
-        Arm(name, 300, tuple(float(v) for v in 0.8 + i / 100 + seeds), {c: 0.7 + i / 100 for c in CLASSES}) for i, name in enumerate(ARMS)
+        Arm(
+            name,
+            300,
+            tuple(float(v) for v in 0.8 + i / 100 + seeds),
+            {c: 0.7 + i / 100 for c in CLASSES},
+            ranking=tuple(float(v) for v in 0.9123 + i / 100 + seeds - seeds.mean()),
+        )
+        for i, name in enumerate(ARMS)
     )
     failed = (*arms[:5], Arm("real repeated", 300, (), failed="the estimator stopped: ValueError"))
-    gains = (Difference("real + synthetic", "real + classical", Estimate(0.02, 0.01, 0.03)),)
+    gains = (Difference("real + synthetic", "real + classical", Estimate(0.02, 0.01, 0.03), Estimate(0.004, -0.001, 0.009)),)
     losses = (Difference("real + synthetic", "real + classical", Estimate(-0.001, -0.02, 0.018)),)
     helps = "helps: +2.0 points (1.0 to 3.0) over real + classical"
     return Proof(
@@ -441,6 +448,19 @@ def test_a_long_record_becomes_means_with_the_range_of_most() -> None:
     assert found.high is not None
     assert found.y.mean() == pytest.approx(4.5)
     assert ((found.low >= 0) & (found.low < found.y) & (found.y < found.high) & (found.high <= 9)).all()
+
+
+def test_a_ranking_stands_beside_the_measure() -> None:
+    ranked, plain = proof().settings
+    both, one = (charts.differences(s, "accuracy", "d") for s in (ranked, plain))
+    assert both is not None
+    assert one is not None
+    assert "area under the ROC curve" in both.alt
+    assert "Square" in both.caption
+    assert "ROC" not in one.alt + one.caption
+    page = pages.html(report(record()))
+    assert page.count('<th scope="row">area under the ROC curve</th>') == 2
+    assert '<td class="n">0.912</td>' in page
 
 
 def test_a_proof_over_several_sizes_becomes_curves() -> None:

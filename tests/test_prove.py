@@ -19,7 +19,7 @@ from gansmith.downstream.arms import ALL, ARMS, BOTH, CLASSICAL, NOISE, REAL, RE
 from gansmith.downstream.models import Budget
 from gansmith.engine import probe
 from gansmith.errors import ConfigError, DataError, RunError
-from gansmith.records import Arm, Proof, Setting
+from gansmith.records import Arm, Estimate, Proof, Setting
 from gansmith.verbs.kept import add
 from gansmith.verbs.kept import proofs as history
 from gansmith.verbs.prove import prove
@@ -378,6 +378,47 @@ def test_an_arm_that_fails_says_why_and_the_others_go_on(run: Run) -> None:
     assert proof.verdict.answer != "unknown"
     assert any("real failed" in w for w in proof.warnings)
     assert history(run.folder)[-1] == proof
+
+
+def test_models_that_give_scores_are_judged_by_their_ranking_too(run: Run) -> None:
+    def by_brightness(x: np.ndarray, y: np.ndarray, test: np.ndarray, seed: int) -> np.ndarray:
+        """The third of a picture that is brightest; learns nothing."""
+        return np.stack([test[..., 2 * k : 2 * k + 2].mean((1, 2, 3)) for k in range(3)], 1)
+
+    def names_alone(x: np.ndarray, y: np.ndarray, test: np.ndarray, seed: int) -> np.ndarray:
+        return by_brightness(x, y, test, seed).argmax(1)
+
+    ranked, named = (proved(run, model=m, generator=Perfect(), per_class=[4], seeds=3) for m in (by_brightness, names_alone))
+    (setting,), (plain,) = ranked.settings, named.settings
+    assert all(len(a.ranking) == 3 and 0.7 < min(a.ranking) <= max(a.ranking) < 1 for a in setting.arms)
+    assert all(d.ranking == Estimate(0.0, 0.0, 0.0) for d in setting.differences), "the same answers whatever it is taught by"
+    assert all(a.ranking == () for a in plain.arms)
+    assert all(d.ranking is None for d in plain.differences)
+    assert [a.scores for a in setting.arms] == [a.scores for a in plain.arms]
+    assert "ROC" in str(ranked.verdict.because)
+    assert "ROC" not in str(named.verdict.because)
+
+
+def test_a_proof_is_read_as_it_was_written_and_so_is_one_without_rankings(run: Run) -> None:
+    proof = proved(run, model=None, generator=Perfect(), per_class=[4], seeds=3)
+    assert all(len(a.ranking) == 3 for a in proof.settings[0].arms), "the default model gives scores"
+    written = json.loads(json.dumps(proof.to_dict()))
+    assert Proof.from_dict(written) == proof
+    for setting in written["settings"]:  # of an earlier version
+        for record in (*setting["arms"], *setting["differences"]):
+            del record["ranking"]
+    old = Proof.from_dict(written)
+    assert [a.scores for a in old.settings[0].arms] == [a.scores for a in proof.settings[0].arms]
+    assert {a.ranking for a in old.settings[0].arms} | {d.ranking for d in old.settings[0].differences} == {(), None}
+
+
+def test_scores_that_are_no_numbers_fail_an_arm(run: Run) -> None:
+    def broken(x: np.ndarray, y: np.ndarray, test: np.ndarray, seed: int) -> np.ndarray:
+        return np.full((len(test), 3), np.nan)
+
+    (setting,) = proved(run, model=broken, generator=Perfect(), per_class=[4], seeds=3).settings
+    assert setting.answer == "not measured"
+    assert "scores that are not finite numbers" in setting.arms[0].failed
 
 
 def test_a_model_that_never_works_leaves_the_answer_open(run: Run) -> None:
