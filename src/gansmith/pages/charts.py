@@ -305,13 +305,13 @@ def differences(setting: Setting, measure: str, prefix: str) -> Chart | None:
         axes = _rows(figure, [f"{d.arm} against {d.against}" for d in there])
         axes.axvline(0.0, color=INK, linewidth=1.0)
         for place, d in enumerate(there):
-            drawn = [(d.estimate, "o", PAINTS[0], -0.14 if ranked else 0.0)] + ([(d.ranking, "s", PAINTS[1], 0.2)] if d.ranking else [])
+            drawn = [(d.estimate, "o", PAINTS[0], -0.12 if ranked else 0.0)] + ([(d.ranking, "s", PAINTS[1], 0.14)] if d.ranking else [])
             for e, marker, paint, below in drawn:
                 axes.errorbar(
                     [e.value], [place + below], xerr=[[e.value - e.low], [e.high - e.value]], color=paint, marker=marker, markersize=5.5,
                     capsize=4, linewidth=2.0, markerfacecolor=paint if e.excludes_zero else "none",
                 )  # fmt: skip
-        axes.set_xlabel(f"difference in {measure} (0.01 is a point), right of the line is better")
+        axes.set_xlabel(f"difference{'' if ranked else f' in {measure}'} (0.01 is a point), right of the line is better")
 
     told = "; ".join(
         f"{d.arm} against {d.against} {interval(d.estimate, sign=True)}"
@@ -324,7 +324,7 @@ def differences(setting: Setting, measure: str, prefix: str) -> Chart | None:
         caption += (
             " Round: the measure. Square: the area under the ROC curve, which asks how the samples are ranked, whatever the threshold."
         )
-    return Chart("What is gained or lost", _svg(draw, 0.75 + 0.42 * len(there), prefix), alt, caption)
+    return Chart("What is gained or lost", _svg(draw, 0.75 + (0.6 if ranked else 0.42) * len(there), prefix), alt, caption)
 
 
 def curves(settings: Sequence[Setting], measure: str, prefix: str) -> tuple[Chart, ...]:
