@@ -28,6 +28,10 @@ TCPStore = dist.TCPStore  # type: ignore[attr-defined]  # public, says its docum
 PARENT = "GANSMITH_LAUNCHED_BY"  # in a process made by `launch`: the id of the one that made it
 DECODING = timedelta(hours=12)  # in which the others wait for the first process to decode the data; that one has died is seen at once
 PATIENCE = 5.0  # seconds in which a process whose first is gone may end by itself
+LOST = (
+    "a process of this run was lost, so the others stopped. What the last checkpoint holds is safe: "
+    "go on with 'gansmith train --resume RUN'."
+)
 
 
 @dataclass(frozen=True)
@@ -104,10 +108,7 @@ class _lost_process_told:
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
         if isinstance(error, RuntimeError):
-            raise LostProcess(
-                "a process of this run was lost, so the others stopped. What the last checkpoint holds is safe: "
-                f"go on with 'gansmith train --resume RUN'. ({str(error).splitlines()[0]})"
-            ) from error
+            raise LostProcess(f"{LOST} ({str(error).splitlines()[0]})") from error
 
 
 def launched() -> bool:
@@ -192,7 +193,8 @@ def _join_parent() -> None:
     def watch() -> None:
         while os.getppid() == parent:
             time.sleep(0.5)
-        time.sleep(PATIENCE)  # most learn it from the next all-reduce, and say so in words
+        time.sleep(PATIENCE)  # most learn it from the next all-reduce, and say so in words; on a busy machine that can take longer
+        os.write(sys.stderr.fileno(), f"gansmith: {LOST}\n".encode())
         os._exit(TrainingError.exit_code)
 
     threading.Thread(target=watch, daemon=True).start()
