@@ -37,6 +37,7 @@ LEAST_SEEDS = 3  # that have an interval
 FEW_SEEDS = 5  # below it an interval says little
 FEW_TESTS = 20  # samples of a class, below which one of them moves its recall by more than 5 points
 CONTROL = f"{arms.NOISE}: synthetic samples replaced by real ones of the generator's training, every number taken from another one"
+RANKING = "area under the ROC curve, the mean over classes of each against the rest"
 LOOKED_AT = 3000  # training samples by which it is decided whether pictures are mirrored
 
 Progress = Callable[[int, int, str], None]
@@ -185,7 +186,7 @@ def prove(
             "seed": seed,
             "test": len(tests),
             "measure": "balanced accuracy",
-            "ranking": "area under the ROC curve, the mean over classes of each against the rest",
+            **({"ranking": RANKING} if any(a.ranking for s in settings for a in s.arms) else {}),
             "primary": " against ".join(judge.PRIMARY),
             **({} if rare is None else {"control": CONTROL}),
             "interval": "95 %, paired over seeds (Student), with the standard error that the test samples give",
