@@ -56,7 +56,8 @@ def main() -> None:
     print(f"rows     {made}")
     print(f"pictures {picture}")
     for arm in proof.settings[0].arms:
-        print(f"{'':8} {arm.name:32} balanced accuracy {np.mean(arm.scores):.3f}, {RARE} found {arm.recall[RARE]:.3f}")
+        told = f"balanced accuracy {np.mean(arm.scores):.3f}, {RARE} found {arm.recall[RARE]:.3f}, ROC area {np.mean(arm.ranking):.3f}"
+        print(f"{'':8} {arm.name:32} {told}")
     print(f"result   {proof.verdict.sentence}")
     for warning in proof.warnings:
         print(f"warning  {warning}")

@@ -20,6 +20,7 @@ from gansmith.downstream.mirror import keeps_its_class
 from gansmith.downstream.models import Budget, Labelled, Network, TrainingSet, learner
 from gansmith.errors import ConfigError, DataError
 from gansmith.layout import Block, Layout
+from gansmith.metrics.spread import student_quantile
 from gansmith.metrics.twosample import auc_of
 from gansmith.randomness import stream
 from gansmith.records import Arm, Difference, Estimate, Setting
@@ -438,6 +439,28 @@ def test_the_scores_of_an_estimator_are_those_of_all_classes() -> None:
         assert lowest is None or found.scores.min() >= lowest
 
 
+def test_columns_of_pairs_of_classes_are_no_scores_of_classes() -> None:
+    from sklearn.svm import SVC
+
+    source = np.random.default_rng(0)
+    three, labels = replace(PLANE, condition=3), np.arange(90) % 3
+    raw = source.integers(0, 90, (90, 9, 9, 1))
+    for k in range(3):
+        raw[labels == k, :, 3 * k : 3 * k + 3] += 100
+    part = Labelled(raw.astype(np.uint8), labels)
+    each, pairs = (learner(SVC(decision_function_shape=s), three, Budget())(a_set(part), part.raw, 0) for s in ("ovr", "ovo"))
+    assert np.array_equal(each.classes, pairs.classes)
+    assert each.scores is not None
+    assert pairs.scores is None
+
+
+def test_scores_may_be_whole_numbers_without_a_sign() -> None:
+    part = halves(3, True)
+    found = learner(lambda x, y, test, seed: np.eye(2, dtype=np.uint8)[[1, 0, 1]], PLANE, Budget())(a_set(part), part.raw, 0)
+    assert found.scores is not None
+    assert judge.area(judge.pulls(found.scores, np.array([1, 0, 1]))[None]).tolist() == pytest.approx([1.0])
+
+
 def test_a_function_sees_encoded_samples() -> None:
     seen: list[Any] = []
 
@@ -489,6 +512,7 @@ def test_pictures_are_mirrored_only_where_they_stay_what_they_are() -> None:
     assert not keeps_its_class(halves(60, vertical=True), plain, PLANE, budget, 0, "cpu")
     assert keeps_its_class(halves(60, vertical=False), plain, PLANE, budget, 0, "cpu")
     assert not keeps_its_class(halves(60, vertical=False), plain, LAYOUTS["row"], budget, 0, "cpu")
+    assert not keeps_its_class(halves(2, vertical=False), plain, PLANE, budget, 0, "cpu"), "fewer than folds"
 
 
 # --- judgement -----------------------------------------------------------------------------------------------------------
@@ -508,12 +532,41 @@ def test_the_error_of_the_test_samples_is_that_of_a_mean() -> None:
     source = np.random.default_rng(0)
     a, b, labels = source.random((1, 500)) < 0.9, source.random((1, 500)) < 0.7, np.zeros(500, np.int64)
     change = a[0] - b[0].astype(float)
-    assert judge.test_error(a, b, labels) == pytest.approx(change.std(ddof=1) / math.sqrt(500))
-    assert judge.test_error(a, a, labels) == 0
-    two = np.repeat([0, 1], 250)
-    parts = [change[:250].var(ddof=1) / 250, change[250:].var(ddof=1) / 250]
-    assert judge.test_error(a, b, two) == pytest.approx(math.sqrt(sum(parts)) / 2)
-    assert math.isfinite(judge.test_error(a[:, :1], b[:, :1], labels[:1]))
+
+    def squared(x: np.ndarray, usual: float) -> float:
+        """Of the standard error of a mean, with one more sample of a usual square."""
+        return (((x - x.mean()) ** 2).sum() + usual) / len(x) ** 2
+
+    one = squared(change, (change**2).mean())
+    assert one == pytest.approx(change.var(ddof=1) / 500, rel=0.003), "of many samples, the ordinary error"
+    assert judge.test_reach(a, b, labels) == pytest.approx(student_quantile(500) * math.sqrt(one))
+    assert judge.test_reach(a, a, labels) == 0
+    two = np.repeat([0, 1], (100, 400))
+    halves = change[:100], change[100:]
+    usual = sum((x**2).mean() for x in halves) / 2
+    parts = [squared(x, usual) for x in halves]
+    freedom = sum(parts) ** 2 / (parts[0] ** 2 / 100 + parts[1] ** 2 / 400)
+    assert judge.test_reach(a, b, two) == pytest.approx(student_quantile(freedom) * math.sqrt(sum(parts)) / 2)
+
+
+@pytest.mark.parametrize("few", [1, 2, 3, 5, 10, 20])
+def test_a_class_of_few_test_samples_makes_no_narrow_interval(few: int) -> None:
+    source = np.random.default_rng(few)
+    labels = np.repeat([0, 1], (300, few))
+    missed = 0
+    for _ in range(400):
+        a, b = source.random((2, 1, 300 + few)) < 0.8  # two models of the same recalls
+        change = judge.balanced_accuracy(a, labels) - judge.balanced_accuracy(b, labels)
+        missed += abs(change[0]) > judge.test_reach(a, b, labels)
+    assert missed <= 0.08 * 400
+
+
+def test_one_test_sample_of_a_class_decides_nothing() -> None:
+    labels = np.repeat([0, 1], (300, 1))
+    a, b = np.ones((3, 301), bool), np.ones((3, 301), bool)
+    b[:, -1] = False
+    assert (judge.balanced_accuracy(a, labels) - judge.balanced_accuracy(b, labels)).tolist() == [0.5] * 3
+    assert judge.test_reach(a, b, labels) > 0.5
 
 
 def ranked(scores: np.ndarray, labels: np.ndarray) -> float:
@@ -551,14 +604,19 @@ def test_the_error_of_an_area_is_delongs() -> None:
     value, variance = auc_of(torch.from_numpy(score[labels == 1]), torch.from_numpy(score[labels == 0]))
     nothing = np.zeros_like(both)
     assert judge.area(both)[0] == pytest.approx(value)
-    assert judge.ranking_error(both, nothing, labels) == pytest.approx(variance**0.5)
-    assert judge.ranking_error(both, both, labels) == 0
+    assert judge.ranking_reach(both, nothing, labels) == pytest.approx(1.96 * variance**0.5, rel=0.2), "wider for the few of one class"
+    many = np.repeat([0, 1], (4000, 6000))
+    score_of_many = many + source.standard_normal(10_000)
+    pulls = judge.pulls(np.stack([-score_of_many, score_of_many], 1), many)[None]
+    _, variance = auc_of(torch.from_numpy(score_of_many[many == 1]), torch.from_numpy(score_of_many[many == 0]))
+    assert judge.ranking_reach(pulls, np.zeros_like(pulls), many) == pytest.approx(1.96 * variance**0.5, rel=0.01)
+    assert judge.ranking_reach(both, both, labels) == 0
     noisier = judge.pulls(np.stack([-score, score + 1e-9 * source.standard_normal(460)], 1), labels)[None]
-    assert judge.ranking_error(both, noisier, labels) < 1e-3, "the same test samples: what they share cancels"
+    assert judge.ranking_reach(both, noisier, labels) < 2e-3, "the same test samples: what they share cancels"
 
 
 def test_an_interval_is_widened_in_squares() -> None:
-    found = judge.widened(Estimate(1.0, 0.7, 1.3), 0.4 / judge.NORMAL)
+    found = judge.widened(Estimate(1.0, 0.7, 1.3), 0.4)
     assert (found.value, found.low, found.high) == (1.0, pytest.approx(0.5), pytest.approx(1.5))
     assert judge.widened(Estimate(0.0, 0.0, 0.0), 0.0) == Estimate(0.0, 0.0, 0.0)
 

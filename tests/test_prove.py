@@ -412,6 +412,16 @@ def test_a_proof_is_read_as_it_was_written_and_so_is_one_without_rankings(run: R
     assert {a.ranking for a in old.settings[0].arms} | {d.ranking for d in old.settings[0].differences} == {(), None}
 
 
+@pytest.mark.parametrize("answer", [7, -1, 0.5, "left", None])
+def test_an_answer_that_is_no_class_fails_an_arm(run: Run, answer: Any) -> None:
+    def broken(x: np.ndarray, y: np.ndarray, test: np.ndarray, seed: int) -> np.ndarray:
+        return np.array([answer] + [0] * (len(test) - 1))
+
+    (setting,) = proved(run, model=broken, generator=Perfect(), per_class=[4], seeds=3).settings
+    assert setting.answer == "not measured"
+    assert f"the model answered {answer}; wanted is the number of a class, from 0 to 2" in setting.arms[0].failed
+
+
 def test_scores_that_are_no_numbers_fail_an_arm(run: Run) -> None:
     def broken(x: np.ndarray, y: np.ndarray, test: np.ndarray, seed: int) -> np.ndarray:
         return np.full((len(test), 3), np.nan)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gansmith.data.split import held_out
+from gansmith.data.split import EACH, TOGETHER, held_out, keys
 
 # Few different digests, so that equal ones abound.
 digest_lists = st.lists(st.integers(0, 30).map(lambda i: i * 0x9E3779B97F4A7C15 % 2**64), min_size=2, max_size=60)
@@ -56,3 +56,22 @@ def test_nothing_is_held_out_of_nothing_or_where_too_little_would_be_left() -> N
     assert not any(held_out(np.arange(2, dtype=np.uint64), 0.8, seed).any() for seed in range(20))
     assert not held_out(np.zeros(10, np.uint64), 0.8, 0).any()
     assert len(held_out(np.empty(0, np.uint64), 0.1, 0)) == 0
+
+
+@given(digests=digest_lists)
+def test_each_of_equal_rows_is_divided_for_itself(digests: list[int]) -> None:
+    given = array(digests)
+    found = keys(given, EACH)
+    assert len(set(found.tolist())) == len(found), "no two are alike"
+    _, first = np.unique(given, return_index=True)
+    assert np.array_equal(found[first], given[first]), "what is not repeated is divided as ever"
+    assert keys(given, TOGETHER) is given
+    shuffled = np.random.default_rng(0).permutation(len(given))
+    assert sorted(keys(given[shuffled], EACH).tolist()) == sorted(found.tolist()), "of equal rows as many are held out, in whatever order"
+
+
+def test_of_rows_that_repeat_the_same_share_is_held_out() -> None:
+    digests = np.repeat(np.arange(5, dtype=np.uint64), 2000)
+    mask = held_out(keys(digests, EACH), 0.1, 3)
+    shares = [mask[digests == k].mean() for k in range(5)]
+    assert np.abs(np.array(shares) - 0.1).max() < 5 * (0.09 / 2000) ** 0.5

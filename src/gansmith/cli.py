@@ -353,7 +353,9 @@ def evaluate(
     ] = None,
     extractor: Annotated[
         str | None,
-        typer.Option(help="What the metrics see: classifier, pixels, columns, inception or dinov2. The best there is unless given."),
+        typer.Option(
+            help="What the metrics see: classifier, pixels, values, columns, inception or dinov2. The best there is unless given."
+        ),
     ] = None,
     weights: Annotated[Path | None, typer.Option(help="Of the extractor, as a file.")] = None,
     count: Annotated[int | None, typer.Option("-n", "--count", help="Samples on each side at most.")] = None,

@@ -1,4 +1,9 @@
-"""The held-out part, chosen before training by content: equal samples always fall on the same side."""
+"""The held-out part, chosen before training by content.
+
+Equal pictures are copies, and a copy on each side would make a judgement worthless, so they fall on the same side. Rows of a table are
+equal by chance: kept together, a row that is held out would be missing among the training rows, with its answer, so that a model learns
+the opposite there. So each of these is divided for itself.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +11,24 @@ import numpy as np
 
 from gansmith.randomness import seed_of
 
-_ODD = np.uint64(0x9E3779B97F4A7C15)
+_ODD, _NEXT = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xD6E8FEB86659FD93)
+
+TOGETHER = "by content hash, so equal samples fall on the same side"
+EACH = "by content hash, each of equal rows for itself"
+
+
+def keys(digests: np.ndarray, rule: str) -> np.ndarray:
+    """What the split is made by, uint64 [N]: the digests themselves; by the rule EACH those of equal samples told apart by their number.
+
+    The first of equal ones keeps its digest, so that the rules differ in repeated samples alone.
+    """
+    if rule != EACH:
+        return digests
+    order = np.argsort(digests, kind="stable")
+    _, first, place = np.unique(digests[order], return_index=True, return_inverse=True)
+    number = np.empty(len(digests), np.uint64)
+    number[order] = np.arange(len(digests)) - first[place]
+    return digests.astype(np.uint64) + number * _NEXT
 
 
 def held_out(digests: np.ndarray, share: float, seed: int, labels: np.ndarray | None = None) -> np.ndarray:

@@ -57,6 +57,11 @@ class Collection:
     conditions: Conditions | None = None
 
     @property
+    def repeats(self) -> bool:
+        """Whether equal samples are equal by chance, as rows of a table are, and no copies."""
+        return bool(self.facts.get("repeats", False))
+
+    @property
     def condition(self) -> int:
         """Numbers K that a network is told of a sample."""
         return self.conditions.width if self.conditions is not None else len(self.classes)

@@ -17,6 +17,7 @@ from typing import Literal
 import numpy as np
 
 from gansmith.downstream.arms import ALL, BOTH, CLASSICAL, NOISE, REAL, REPEATED, SYNTHETIC
+from gansmith.metrics.spread import student_quantile
 from gansmith.records import Arm, Difference, Estimate, Setting, Verdict
 
 Answer = Literal["helps", "no measurable effect", "harms", "not measured"]
@@ -26,7 +27,6 @@ CONTROL = (ALL, NOISE)  # where a class is rare
 PAIRS = (PRIMARY, CONTROL, (ALL, REAL), (BOTH, CLASSICAL), (BOTH, REAL), (BOTH, REPEATED), (SYNTHETIC, REAL), (CLASSICAL, REAL))
 RANKED = (PRIMARY, (ALL, REAL))  # pairs whose ranking may take a "helps" away
 WITHOUT = (REAL, CLASSICAL, REPEATED)  # arms that hold no synthetic sample
-NORMAL = 1.96  # standard deviations of a normal distribution on either side of its middle that hold 95 % of it
 FAR = 0.05  # of balanced accuracy: synthetic samples alone fall so far behind real ones that they are what must improve
 
 
@@ -44,22 +44,31 @@ def balanced_accuracy(right: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return np.nanmean(recalls(right, labels, int(labels.max()) + 1), axis=1)
 
 
-def test_error(a: np.ndarray, b: np.ndarray, labels: np.ndarray) -> float:
-    """Standard error of the difference of two balanced accuracies that comes from the choice of the test samples.
+def test_reach(a: np.ndarray, b: np.ndarray, labels: np.ndarray) -> float:
+    """How far the difference of two balanced accuracies reaches to either side because of the choice of the test samples, at 95 %.
 
-    a, b [S, n], labels [n]. The n differences, each a mean over seeds, are taken as a sample of their class:
-    sqrt(sum over classes of var_k / n_k) / K.
+    a, b [S, n], labels [n]. The n differences, each a mean over seeds, are taken as a sample of their class (`_reach_of_sum`).
     """
     change = a.mean(0) - b.mean(0, dtype=float)
     classes, sizes = np.unique(labels, return_counts=True)
     weight = dict(zip(classes.tolist(), 1 / (len(classes) * sizes), strict=True))
-    return _error_of_sum(change * np.array([weight[k] for k in labels.tolist()]), labels)
+    return _reach_of_sum(change * np.array([weight[k] for k in labels.tolist()]), labels)
 
 
-def _error_of_sum(parts: np.ndarray, labels: np.ndarray) -> float:
-    """Standard error of the sum of what each test sample adds [n], of which those of a class are a sample of their own."""
-    own = [parts[labels == k] for k in np.unique(labels)]
-    return math.sqrt(sum(len(p) ** 2 * p.var() / max(len(p) - 1, 1) for p in own))
+def _reach_of_sum(parts: np.ndarray, labels: np.ndarray) -> float:
+    """Half the 95 % interval of the sum of what each test sample adds [n]; those of a class, labels [n], are a sample of their own.
+
+    The variance of a class is that of its samples and of one more, whose square is what a sample has on average over all classes:
+    a class with one test sample, or with five that happen to agree, has no variance of its own, and an interval without it would hold
+    nothing. Degrees of freedom by Welch and Satterthwaite (doi:10.2307/3002019).
+    """
+    own = [len(p) * p for p in (parts[labels == k] for k in np.unique(labels))]  # the sum of a class is the mean of these
+    usual = sum(float((x**2).mean()) for x in own) / len(own)
+    squares = [(len(x) * float(x.var()) + usual) / len(x) ** 2 for x in own]  # of the standard errors of the means
+    if not any(squares):
+        return 0.0
+    freedom = sum(squares) ** 2 / sum(s**2 / len(x) for s, x in zip(squares, own, strict=True))
+    return student_quantile(freedom) * math.sqrt(sum(squares))
 
 
 def pulls(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -84,14 +93,14 @@ def area(pulls: np.ndarray) -> np.ndarray:
     return pulls.sum(1) / 2
 
 
-def ranking_error(a: np.ndarray, b: np.ndarray, labels: np.ndarray) -> float:
-    """Standard error of the difference of two areas that comes from the choice of the test samples.  pulls a, b [S, n], labels [n]"""
-    return _error_of_sum(a.mean(0) - b.mean(0), labels)
+def ranking_reach(a: np.ndarray, b: np.ndarray, labels: np.ndarray) -> float:
+    """The same of the difference of two areas.  pulls a, b [S, n], labels [n]"""
+    return _reach_of_sum(a.mean(0) - b.mean(0), labels)
 
 
-def widened(estimate: Estimate, error: float) -> Estimate:
-    """An interval with an independent standard error added in squares."""
-    low, high = (math.hypot(end - estimate.value, NORMAL * error) for end in (estimate.low, estimate.high))
+def widened(estimate: Estimate, reach: float) -> Estimate:
+    """An interval with half of another, independent one added in squares."""
+    low, high = (math.hypot(end - estimate.value, reach) for end in (estimate.low, estimate.high))
     return Estimate(estimate.value, estimate.value - low, estimate.value + high)
 
 

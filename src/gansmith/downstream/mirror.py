@@ -19,9 +19,10 @@ def keeps_its_class(real: Labelled, encode: Callable[[Tensor], Tensor], layout: 
     """Whether a network that never saw a mirrored picture recognises mirrored ones no worse than others, by one standard error.
 
     Cross-validated over folds of these pictures, each fold with its share of the budget's steps. A digit fails this, a face does
-    not; and where all objects look one way, mirroring would not help and is left out too. False for rows and lines.
+    not; and where all objects look one way, mirroring would not help and is left out too. False for rows and lines, and for fewer
+    pictures than folds.
     """
-    if layout.geometry != "plane":
+    if layout.geometry != "plane" or len(real) < FOLDS:
         return False
     chosen = np.random.default_rng(seed_of(seed, "mirror")).permutation(len(real))
     learner = Network(lambda: network(layout), replace(budget, steps=max(1, budget.steps // FOLDS)), device, "")

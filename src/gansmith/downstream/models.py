@@ -22,6 +22,7 @@ from gansmith.layout import Layout
 from gansmith.randomness import seed_of, stream
 
 SIDE = 32  # the default network first averages larger pictures down to about this side
+AGREE = 0.9  # share of answers that an estimator's scores must share, to be scores of classes
 PASS = 500  # samples predicted at a time
 ONCE = "each set once as a whole; where samples are altered, an altered copy of each besides"
 
@@ -210,7 +211,10 @@ class Estimator:
         fresh = _fresh(self.estimator, seed)
         fresh.fit(x.flatten(1).numpy(), y.numpy())
         test_x = train.encode(torch.from_numpy(np.array(test))).flatten(1).numpy()
-        return Prediction(np.asarray(fresh.predict(test_x)), self._scores(fresh, test_x))
+        classes, scores = np.asarray(fresh.predict(test_x)), self._scores(fresh, test_x)
+        # of three classes, each against each of the others is as many columns as classes, and says something else
+        agree = scores is not None and (scores.argmax(1) == classes).mean() >= AGREE
+        return Prediction(classes, scores if agree else None)
 
     def _scores(self, fitted: Any, x: np.ndarray) -> np.ndarray | None:
         """[n, K] of an estimator that has learned, lowest for classes it has not seen; None where it gives nothing of this form."""
@@ -237,7 +241,7 @@ class Function:
         x, y = train.whole(seed)
         test_x = train.encode(torch.from_numpy(np.array(test)))
         found = np.asarray(self.function(x.numpy(), y.numpy(), test_x.numpy(), seed))
-        return Prediction(found.argmax(1), found) if found.shape == (len(test), self.classes) else Prediction(found)
+        return Prediction(found.argmax(1), found.astype(float)) if found.shape == (len(test), self.classes) else Prediction(found)
 
 
 def of_all_classes(scores: np.ndarray, known: np.ndarray, classes: int) -> np.ndarray:

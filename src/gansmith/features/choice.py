@@ -60,7 +60,7 @@ class Asked:
         return Values(self.shape, centre, scale)
 
     def columns(self) -> Extractor:
-        schema = self._fact("schema", "tables", "pixels, values or classifier")
+        schema = self._fact("schema", "tables", "pixels or classifier")
         source = np.random.default_rng(seed_of(self.seed, "ranks"))
         few = len(self.members) <= RANKED
         chosen = self.members if few else np.sort(source.choice(self.members, RANKED, replace=False))

@@ -80,6 +80,10 @@ def predicted(train: np.ndarray, test: np.ndarray, numeric: np.ndarray, target: 
             f"the target, column {target}, has one value in all {len(test)} test rows; there is nothing to predict. Give others."
         )
     if numeric[target]:
+        if len(test_y) < LEAST:
+            raise DataError(
+                f"found {len(test_y)} test rows with a target, column {target}; a prediction of a number needs {LEAST} to judge by."
+            )
         return _regressed(x, y, test_x, test_y, numeric[known], seed)
     classes = np.unique(np.concatenate((y, test_y)))
     odds = np.full((len(test), len(classes)), 0.0)
@@ -111,9 +115,17 @@ def _regressed(x: np.ndarray, y: np.ndarray, test_x: np.ndarray, test_y: np.ndar
     guess = HistGradientBoostingRegressor(**_settings(categories, seed)).fit(x, y).predict(test_x)
     both = torch.from_numpy(np.stack((test_y, guess), 1))
     blocks = min(BLOCKS, len(both) // 2)
-    r2 = jackknife(lambda t: 1 - _squared_error(t) / float(t[:, 0].var(unbiased=False)), both, seed=seed, blocks=blocks)
+    r2 = jackknife(_explained, both, seed=seed, blocks=blocks)
     rmse = jackknife(lambda t: _squared_error(t) ** 0.5, both, seed=seed, blocks=blocks)
     return Regressed(r2, rmse)
+
+
+def _explained(both: torch.Tensor) -> float:
+    """Share of the variance of numbers that guesses explain.  [T, 2] -> 1"""
+    variance = float(both[:, 0].var(unbiased=False))
+    if not variance:  # without one group of rows: all that differ were in it
+        raise DataError("the target has one value in nearly all test rows; how well it is predicted cannot be said. Give more rows.")
+    return 1 - _squared_error(both) / variance
 
 
 def _squared_error(both: torch.Tensor) -> float:

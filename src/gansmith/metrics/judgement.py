@@ -173,7 +173,8 @@ class _Reference:
             near = self._distances(own)
             found["near-copies"] = bootstrap(near_copies(near).copies, seed)
             found["authenticity"] = bootstrap(authenticity(near), seed)
-            found["distance ratio"] = distance_ratio(near)
+            if (ratio := self._ratio(near)) is not None:
+                found["distance ratio"] = ratio
             found["data copying C_T"] = self._copying(near, own)
         return found
 
@@ -196,7 +197,8 @@ class _Reference:
                 found |= {"near-copies": copies.expected, "distance ratio": 1.0, "data copying C_T": 0.0}
             else:
                 found["near-copies"] = float(copies.copies.mean())
-                found["distance ratio"] = distance_ratio(near).value
+                if (ratio := self._ratio(near)) is not None:
+                    found["distance ratio"] = ratio.value
                 found["data copying C_T"] = self._copying(near, own).value
         return found
 
@@ -211,6 +213,13 @@ class _Reference:
             return self._known
         near, far = (nearest(own.features, x.features) for x in (self.found.training, self.found.held_out))
         return replace(self._known, fake_to_training=near, fake_to_held_out=far.distance[:, 0])
+
+    def _ratio(self, near: Distances) -> Estimate | None:
+        """None where all of a set coincide with others, as rows of few categories may: then distances are 0, and have no ratio."""
+        try:
+            return distance_ratio(near)
+        except DataError:
+            return None
 
     def _copying(self, near: Distances, own: Seen) -> Estimate:
         return data_copying(near, own.features, self.found.training.features, self.found.held_out.features, self.seed, cells=1)
@@ -250,10 +259,16 @@ def _of_class(found: Evidence, index: int, name: str, seed: int) -> list[Score]:
     count = min(len(training), len(held_out), len(generated), len(copied), len(noise))
     if count < OF_A_CLASS:
         return []
-    real = Manifold.of(training.features[:count], NEIGHBOURS)
+
+    def some(own: Seen) -> Manifold:
+        """Of as many as there are on every side, drawn at random, for samples may come in an order."""
+        chosen = torch.randperm(len(own), generator=stream(seed, "samples of a class", index))[:count]
+        return Manifold.of(own.features[chosen], NEIGHBOURS)
+
+    real = some(training)
 
     def measured(own: Seen) -> Overlap:
-        return overlap(real, Manifold.of(own.features[:count], NEIGHBOURS))
+        return overlap(real, some(own))
 
     own, floor, copy, shuffled = (measured(x) for x in (generated, held_out, copied, noise))
 

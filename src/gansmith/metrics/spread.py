@@ -104,10 +104,15 @@ def normal(value: float, error: float) -> Estimate:
     return Estimate(value, value - reach, value + reach)
 
 
-def _students(value: float, error: float, freedom: int) -> Estimate:
+def student_quantile(freedom: float) -> float:
+    """Standard errors on either side of a mean that hold 95 % of Student's t distribution; any number of degrees of freedom above 0."""
     from scipy.special import stdtrit
 
-    reach = float(stdtrit(freedom, 1 - TAIL)) * error
+    return float(stdtrit(freedom, 1 - TAIL))
+
+
+def _students(value: float, error: float, freedom: int) -> Estimate:
+    reach = student_quantile(freedom) * error
     return Estimate(value, value - reach, value + reach)
 
 

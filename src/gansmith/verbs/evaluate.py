@@ -201,6 +201,8 @@ def _warnings(found: Sets, n: int, seer: Extractor) -> tuple[str, ...]:
         said.append(f"Only {n} samples on each side: the intervals are wide, and small faults are not seen.")
     if not found.known:
         said.append("What the generator was trained on is not known here, so nothing is said of originality. Give it with --training.")
+    if found.classes and any(p.labels is not None and p.labels_among(found.classes) is None for p in (found.held_out, found.training)):
+        said.append(f"The real samples have classes that are none of {', '.join(found.classes[:10])}; nothing is said class by class.")
     if len(found.training) > SEARCHED:
         said.append(f"Copies were looked for among {SEARCHED:,} of the {len(found.training):,} training samples.")
     if seer.name in ("pixels", "values") and len(found.facts["shape"]) > 2:

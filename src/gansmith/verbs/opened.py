@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import os
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from gansmith import artefact, config, domains, given, latent, networks
 from gansmith.conditions import Conditions
 from gansmith.config import Recipe
+from gansmith.data import split
 from gansmith.data.order import Feed
-from gansmith.data.split import held_out
 from gansmith.data.store import Collection
 from gansmith.domains.domain import Codec, Domain
 from gansmith.engine import probe
@@ -47,22 +47,35 @@ class Opened:
     collection: Collection
     codec: Codec
     held: np.ndarray  # [N] mask of the held-out part
+    rule: str  # by which it was chosen
 
     @classmethod
-    def of(cls, recipe: Recipe, data: Any, device: str, opening: Callable[[int, int], None] = lambda done, all: None) -> Opened:
-        """Open the recipe's source, or `data` brought from Python. DataError where that cannot be done."""
+    def of(
+        cls,
+        recipe: Recipe,
+        data: Any,
+        device: str,
+        opening: Callable[[int, int], None] = lambda done, all: None,
+        facts: Mapping[str, Any] | None = None,
+    ) -> Opened:
+        """Open the recipe's source, or `data` brought from Python. DataError where that cannot be done.
+
+        facts: data.json of the run that was trained on them, where there is one; its split is made again, by its rule.
+        """
         largest = LARGEST.get(device.partition(":")[0], 64)
         if data is not None:
             domain, collection = domains.collect(data, recipe.data, largest, opening)
         else:
             domain = domains.of(recipe.data.source, recipe.data.domain)
             collection = domain.open(recipe.data.source, recipe.data, largest, opening)
-        held = held_out(collection.digests, recipe.data.held_out, config.split_seed(recipe), collection.labels)
+        rule = (facts or {}).get("split", {}).get("rule", split.EACH if collection.repeats else split.TOGETHER)
+        keys = split.keys(collection.digests, rule)
+        held = split.held_out(keys, recipe.data.held_out, config.split_seed(recipe), collection.labels)
         if (~held).sum() < 2:
             raise DataError(f"{int((~held).sum())} sample is left to train on; a game needs at least 2. Add data, or lower data.held_out.")
         if collection.conditions is not None:
             collection = replace(collection, conditions=collection.conditions.fitted(np.flatnonzero(~held)))
-        return cls(domain, collection, domain.fit(collection, np.flatnonzero(~held)), held)
+        return cls(domain, collection, domain.fit(collection, np.flatnonzero(~held)), held, rule)
 
     @property
     def layout(self) -> Layout:
@@ -252,7 +265,7 @@ class Opened:
             "count": len(self.collection),
             "training": len(self.members),
             "split": {
-                "rule": "by content hash, so equal samples fall on the same side",
+                "rule": self.rule,
                 "share": recipe.data.held_out,
                 "seed": config.split_seed(recipe),
                 "held_out": np.flatnonzero(self.held).tolist(),

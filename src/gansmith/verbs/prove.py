@@ -240,6 +240,14 @@ def _labels(found: Sets, of_rows: bool) -> np.ndarray:
 def _tests(found: Sets, of_rows: bool) -> Labelled:
     """The samples to judge on, with the classes of the training part. DataError where they have none, or others."""
     held, own = found.held_out, found.training.collection.classes
+    if held.labels is None and of_rows:
+        schema = Schema.from_dict(found.facts["schema"])
+        unknown_rows = int(np.isnan(held[:][:, schema.place(schema.target)]).sum()) if schema.target is not None else 0
+        if 0 < unknown_rows < len(held):
+            raise DataError(
+                f"{unknown_rows:,} of the {len(held):,} rows of the test set have no class that the run knows in the column "
+                f"{schema.target!r}: {_listed(own)}. Mend these rows, or leave them out."
+            )
     if held.labels is None:
         mend = (
             f"in each row one of the classes {_listed(own)} in the target's column"
@@ -358,6 +366,11 @@ def _predicted(case: Case, train: TrainingSet, seed: int) -> Prediction:
         raise DataError(
             f"the model gave predictions of shape {found.classes.shape} for {len(case.test):,} samples; one class each was wanted."
         )
+    odd = found.classes[~np.isin(found.classes, np.arange(len(case.classes)))]
+    if len(odd):
+        raise DataError(
+            f"the model answered {odd[0]!s}; wanted is the number of a class, from 0 to {len(case.classes) - 1}, or a score of each class."
+        )
     if found.scores is not None and not np.isfinite(found.scores).all():
         raise DataError("the model gave scores that are not finite numbers, which rank nothing; look at what it learned from.")
     return found
@@ -391,11 +404,11 @@ def _arm(case: Case, name: str, samples: int, found: Measured | None, failed: st
 def _difference(a: Measured, b: Measured, labels: np.ndarray) -> tuple[Estimate, Estimate | None]:
     """Paired differences in balanced accuracy and in ROC area, their intervals over seeds and test samples."""
     change = judge.balanced_accuracy(a.right, labels) - judge.balanced_accuracy(b.right, labels)
-    accuracy = judge.widened(paired(torch.from_numpy(change)), judge.test_error(a.right, b.right, labels))
+    accuracy = judge.widened(paired(torch.from_numpy(change)), judge.test_reach(a.right, b.right, labels))
     if a.pulls is None or b.pulls is None:
         return accuracy, None
     change = judge.area(a.pulls) - judge.area(b.pulls)
-    return accuracy, judge.widened(paired(torch.from_numpy(change)), judge.ranking_error(a.pulls, b.pulls, labels))
+    return accuracy, judge.widened(paired(torch.from_numpy(change)), judge.ranking_reach(a.pulls, b.pulls, labels))
 
 
 def _counting(progress: Progress, start: int, all: int) -> Callable[[str], None]:

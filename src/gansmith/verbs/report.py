@@ -135,8 +135,6 @@ def gather(folder: RunFolder, name: str) -> RunRecord:
 def _data(run: Run) -> dict[str, Any]:
     """data.json, with the number of held-out samples in the place of their list. RunError where it cannot be read."""
     data = run.data
-    if not isinstance(data, dict):
-        raise RunError(f"{run.folder.data} does not say what this run was trained on. Copy the whole folder again.")
     split = data.get("split", {})
     return {**data, "split": {**split, "held_out": len(split.get("held_out", ()))}}
 

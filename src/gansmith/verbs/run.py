@@ -43,8 +43,10 @@ class Run:
 
     @property
     def data(self) -> dict[str, Any]:
-        """What the run was trained on: counts, the held-out part, findings."""
-        found: dict[str, Any] = runs.read_json(self.folder.data)
+        """What the run was trained on: counts, the held-out part, findings. RunError where it does not say so."""
+        found = runs.read_json(self.folder.data)
+        if not isinstance(found, dict) or not {"fingerprint", "own"} <= found.keys():
+            raise RunError(f"{self.folder.data} does not say what this run was trained on. Copy the whole folder again, or train anew.")
         return found
 
     @property

@@ -12,7 +12,7 @@ import numpy as np
 from gansmith import config, domains
 from gansmith.artefact import Generator
 from gansmith.config import DataSettings, Recipe
-from gansmith.data.split import held_out
+from gansmith.data.split import EACH, TOGETHER, held_out, keys
 from gansmith.data.store import Collection, digest_rows
 from gansmith.domains.domain import Domain
 from gansmith.domains.table.opening import labels_of, rows_of
@@ -51,8 +51,14 @@ class Part:
         return np.take(self.collection.raw, self.members[rows], axis=0)
 
     def labels_among(self, classes: tuple[str, ...]) -> np.ndarray | None:
-        """Indices [N] into these classes; None where the collection has others."""
-        return self.labels if self.collection.classes == classes else None
+        """Indices [N] into these classes, by their names; None where a sample is of none of them."""
+        own = self.labels
+        if own is None:
+            return None
+        names = self.collection.classes
+        if not {names[k] for k in np.unique(own)} <= {*classes}:
+            return None
+        return np.array([classes.index(name) if name in classes else -1 for name in names])[own]
 
     def some(self, count: int, seed: int, purpose: str) -> Part:
         """At most `count` of them, drawn without repetition; all of them in their order where there are no more."""
@@ -95,11 +101,12 @@ def of_run(run: Run, against: str | Path | None, data: Any, opening: Opening) ->
     if recipe.data.source == MEMORY and data is None:
         raise DataError(f"{run.path} was trained on data passed from Python. From Python, pass the same data again as data=.")
     generator = run.generator
-    opened = Opened.of(recipe, data, recipe.machine.device or "cpu", opening)  # an automatic size depends on the device
-    if opened.fingerprint != run.data["fingerprint"]:
+    facts = run.data
+    opened = Opened.of(recipe, data, recipe.machine.device or "cpu", opening, facts)  # an automatic size depends on the device
+    if opened.fingerprint != facts["fingerprint"]:
         raise DataError(
             f"the data in {recipe.data.source} are not those {run.path} was trained on (fingerprint {opened.fingerprint}, was "
-            f"{run.data['fingerprint']}). Put the old data back."
+            f"{facts['fingerprint']}). Put the old data back."
         )
     training = Part(opened.collection, opened.members)
     if against is not None:
@@ -147,15 +154,14 @@ def of_data(source: str | Path, against: str | Path, training: str | Path | None
         made = whole(_open(domain, source, wanted, opening))
     _refuse_unlike(made.collection, trained.collection, str(source))
     classes = trained.collection.classes
-    labels = made.labels
-    if labels is not None and made.collection.classes != classes:
-        labels = None  # classes of other names cannot be set against these
 
     def draw(count: int, seed: int) -> tuple[np.ndarray, np.ndarray | None]:
         some = made.some(count, seed, "evaluate")
-        return some[:], None if labels is None else some.labels
+        return some[:], some.labels_among(classes)
 
-    return Sets(str(source), domain, trained, held, classes if labels is not None else (), known, draw, len(made), about)
+    # classes of other names cannot be set against these
+    labelled = made.labels_among(classes) is not None
+    return Sets(str(source), domain, trained, held, classes if labelled else (), known, draw, len(made), about)
 
 
 def refuse_overlap(test: Part, training: Part, source: str) -> None:
@@ -246,7 +252,7 @@ def _real(
         refuse_overlap(whole(real), trained, str(against))
         return trained, whole(real), True, {"data": f"{training} against {against}"}
     real = first if form is None else opened(against)
-    half = held_out(real.digests, 0.5, 0)
+    half = held_out(keys(real.digests, EACH if real.repeats else TOGETHER), 0.5, 0)
     if not half.any() or half.all():
         raise DataError(f"found {len(real)} samples in {against}; to judge by them they are halved, which takes at least 2 different ones.")
     return Part(real, np.flatnonzero(~half)), Part(real, np.flatnonzero(half)), False, {"data": f"{against}, in halves"}

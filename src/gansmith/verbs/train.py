@@ -100,7 +100,7 @@ def _fresh(recipe: Recipe, data: Any, parts: Parts, world: World, audience: Audi
     else:
         run = RunFolder(Path(world.text("")))
         recipe = config.read(run.recipe)
-        opened = Opened.of(recipe, data, world.device)
+        opened = Opened.of(recipe, data, world.device, facts=read_json(run.data))
     return together(Match(run, recipe, opened, parts, world, audience), trials)
 
 
@@ -150,9 +150,7 @@ def _resume(run: RunFolder, changes: Mapping[str, Any], data: Any, parts: Parts,
     recipe = guard.mended(config.read(run.recipe), run)
     _refuse_changes(recipe, changes)
     recipe = config.merge(recipe, {k: v for k, v in changes.items() if k in FREE})
-    facts = read_json(run.data)
-    if not isinstance(facts, dict) or not {"fingerprint", "own"} <= facts.keys():
-        raise RunError(f"{run.data} does not say what this run was trained on. Copy the whole folder again, or train anew.")
+    facts = Run(run).data
     if checkpoint.newest(run).finished:
         raise RunError(f"{run.path} has already finished. Draw from it with 'gansmith sample {run.path}', or train anew for longer.")
     for part, own in facts["own"].items():
@@ -170,7 +168,7 @@ def _resume(run: RunFolder, changes: Mapping[str, Any], data: Any, parts: Parts,
     world = distribute.join(automatic_device(recipe))
     try:
         _refuse_what_cannot_start(recipe, parts, world)
-        opened = Opened.of(recipe, data, world.device, audience.opening)
+        opened = Opened.of(recipe, data, world.device, audience.opening, facts)
         if opened.fingerprint != facts["fingerprint"]:
             raise DataError(
                 f"the data in {recipe.data.source} are not those this run was trained on "

@@ -41,6 +41,7 @@ def facts(kind: str, raw: np.ndarray, schema: Schema, digests: np.ndarray) -> di
         "range": [min((c["range"][0] for c in learned), default=0.0), max((c["range"][1] for c in learned), default=0.0)],
         "schema": schema.to_dict(),
         "columns": columns,
+        "repeats": True,
         "duplicates": int(len(raw) - len(np.unique(digests))),
         "classes": counts,
         "imbalance": max(present) / min(present) if present else None,

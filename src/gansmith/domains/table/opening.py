@@ -21,7 +21,7 @@ from gansmith.errors import DataError
 
 Progress = Callable[[int, int], None]
 
-FORMAT = 2  # of what is kept in the cache; a change of any rule of recognising or converting raises it
+FORMAT = 3  # of what is kept in the cache; a change of any rule of recognising or converting raises it
 FEW_CLASSES = 50  # different values of a number that is the target, up to which they are classes
 
 

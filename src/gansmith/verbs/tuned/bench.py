@@ -10,7 +10,7 @@ import numpy as np
 from gansmith import config, features
 from gansmith.artefact import Generator
 from gansmith.config import Recipe
-from gansmith.data.split import held_out
+from gansmith.data.split import held_out, keys
 from gansmith.errors import DataError
 from gansmith.randomness import seed_of
 from gansmith.tuning.measure import Measured, Ruler, View
@@ -41,9 +41,9 @@ class Bench:
 
         DataError where one of them is too small to measure by.
         """
-        digests, labels, seed = opened.collection.digests, opened.collection.labels, config.split_seed(recipe)
-        out = held_out(digests, recipe.data.held_out + share, seed, labels)
-        fresh = held_out(digests, recipe.data.held_out, seed, labels) & out  # a class that would be lost to training stays there
+        by, labels, seed = keys(opened.collection.digests, opened.rule), opened.collection.labels, config.split_seed(recipe)
+        out = held_out(by, recipe.data.held_out + share, seed, labels)
+        fresh = held_out(by, recipe.data.held_out, seed, labels) & out  # a class that would be lost to training stays there
         found = cls(opened, np.flatnonzero(~out), np.flatnonzero(out & ~fresh), np.flatnonzero(fresh), share, seed)
         if min(len(found.aside), len(found.fresh)) < LEAST:
             raise DataError(
