@@ -10,6 +10,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.utils import parametrize
 
 from duel import BARE, LATENT, LAYOUT, batch_, jitter, noise_, objective_, players_, rates_
 from gansmith import given
@@ -20,6 +21,7 @@ from gansmith.engine.moves import (
     Noise,
     Objective,
     Weights,
+    _correlation,
     discriminator_move,
     generate,
     generator_move,
@@ -31,8 +33,10 @@ from gansmith.engine.players import Players
 from gansmith.engine.steps import parts_of
 from gansmith.layout import Batch, Block, Layout
 from gansmith.losses import LOSSES
+from gansmith.networks import NETWORKS
+from gansmith.networks.devices import spectral
 from gansmith.networks.row import RowDiscriminator, RowGenerator, latents
-from gansmith.penalties import PENALTIES, around, between
+from gansmith.penalties import PENALTIES, around, between, correlation
 
 RATES = rates_()
 pairs = pytest.mark.parametrize("name", LOSSES)
@@ -284,13 +288,15 @@ def test_the_generators_gradient_is_that_of_the_papers(name: str) -> None:
     assert_moved_by(loss, players, "generator", wanted)
 
 
-@pytest.mark.parametrize("name", ["relativistic", "hinge"])
+@pairs
 def test_top_k_learns_from_the_best_samples_alone(name: str) -> None:
     players, batch, draw = players_(), batch_(8), noise_(8).generator
     g, d, c = players.generator.network, players.discriminator.network, batch.condition
     real, fake = d(batch.x, c).detach(), d(g(draw.latent, c), c)
     best = fake.argsort()[-4:]
-    wanted = LOSSES[name].generator(real, fake)[best].mean()
+    wanted = LOSSES[name].generator(real[best], fake[best]).mean()
+    if LOSSES[name].apart:
+        torch.testing.assert_close(LOSSES[name].generator(real, fake)[best].mean(), wanted)
     loss, record = generator_move(players, batch, draw, objective_(name), rates_(kept=0.5))
     torch.testing.assert_close(record["loss_g"], wanted)
     assert_moved_by(loss, players, "generator", wanted)
@@ -353,7 +359,7 @@ def test_an_auxiliary_classifier_is_taught_by_both_kinds_of_sample_and_teaches_t
 
     fake = players.generator.network(noise.critics[0].latent, batch.condition).detach()
     loss, record = discriminator_move(players, batch, noise.critics[0], goal, rates_(gamma=0.0))
-    both = (cost(batch.x) + cost(fake)) / 2
+    both = cost(batch.x) + cost(fake)
     torch.testing.assert_close(record["class_cost_d"], both)
     wanted = (F.relu(1 - network(batch.x)) + F.relu(1 + network(fake))).mean() + 0.3 * both
     assert_moved_by(loss, players, "discriminator", wanted)
@@ -362,6 +368,25 @@ def test_an_auxiliary_classifier_is_taught_by_both_kinds_of_sample_and_teaches_t
     loss, record = generator_move(players, batch, noise.generator, goal, RATES)
     torch.testing.assert_close(record["class_cost_g"], cost(fake))
     assert_moved_by(loss, players, "generator", -network(fake).mean() + 0.3 * cost(fake))
+
+
+class Column(Read):
+    """The same, as listings write it: logits [B, 1]."""
+
+    def head(self, h: Tensor, condition: Tensor | None = None) -> Tensor:
+        return self.last(h)
+
+
+@pytest.mark.parametrize("weights", [Weights(features=0.3), Weights(classes=0.3)], ids=["features", "classes"])
+def test_a_head_that_gives_a_column_is_a_head_that_gives_a_row(weights: Weights) -> None:
+    batch, noise, goal = batch_(6), noise_(6), objective_("relativistic-average", weights=weights)
+    found = []
+    for network in (Read(), Column()):
+        players = with_discriminator(network)
+        players.discriminator.minimise(discriminator_move(players, batch, noise.critics[0], goal, RATES)[0])
+        players.generator.minimise(generator_move(players, batch, noise.generator, goal, RATES)[0])
+        found.append((players.discriminator.gradient, players.generator.gradient))
+    torch.testing.assert_close(found[0], found[1])
 
 
 def test_the_finite_form_reads_features_and_classes_of_the_samples_as_they_are() -> None:
@@ -402,16 +427,25 @@ def test_likelihood_asks_of_the_generator_what_is_not_told_of_real_rows(name: st
     assert_moved_by(loss, players, "generator", LOSSES[name].generator(d(x, c).detach(), d(g(draw.latent, c), c)).mean())
 
 
+class Style(nn.Module):
+    """Latent and condition to a style, the mean of which it knows."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.line = nn.Linear(LATENT + 3, 6)
+        self.register_buffer("mean", torch.zeros(6))
+
+    def forward(self, latent: Tensor, condition: Tensor) -> Tensor:
+        return self.line(torch.cat((latent, condition), 1)).tanh()
+
+
 class Mapped(nn.Module):
     """A generator in two parts, style and synthesis; the latent may enter both."""
 
     def __init__(self) -> None:
         super().__init__()
         torch.manual_seed(4)
-        self.style, self.beside, self.body = nn.Linear(LATENT + 3, 6), nn.Linear(LATENT, 6), nn.Linear(6, 32)
-
-    def mapping(self, latent: Tensor, condition: Tensor) -> Tensor:
-        return self.style(torch.cat((latent, condition), 1)).tanh()
+        self.mapping, self.beside, self.body = Style(), nn.Linear(LATENT, 6), nn.Linear(6, 32)
 
     def synthesis(self, style: Tensor, latent: Tensor) -> Tensor:
         return self.body((style * self.beside(latent)).tanh()).reshape(-1, *LAYOUT.shape)
@@ -429,9 +463,21 @@ def path_cost(generator: Callable[[Tensor], Tensor], start: Tensor, noise: Tenso
     return (torch.stack(lengths) - wanted).square().mean()
 
 
-@pytest.mark.parametrize("mapped", [False, True], ids=["from the latent", "from the style"])
-def test_the_path_length_is_brought_to_what_is_remembered(mapped: bool) -> None:
-    players = Players(Mapped(), players_().discriminator.network) if mapped else players_()
+class Named(nn.Module):
+    """A generator that happens to call a layer `mapping`, and has no style."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(4)
+        self.mapping, self.body = nn.Linear(LATENT + 3, 6), nn.Linear(6, 32)
+
+    def forward(self, latent: Tensor, condition: Tensor) -> Tensor:
+        return self.body(self.mapping(torch.cat((latent, condition), 1)).tanh()).reshape(-1, *LAYOUT.shape)
+
+
+@pytest.mark.parametrize("made", [None, Named, Mapped], ids=["from the latent", "from the latent of one's own", "from the style"])
+def test_the_path_length_is_brought_to_what_is_remembered(made: type[nn.Module] | None) -> None:
+    players, mapped = Players(made(), players_().discriminator.network) if made else players_(), made is Mapped
     batch, draw, g = batch_(4), noise_(4, path=True).generator, players.generator.network
     assert draw.directions is not None
     assert batch.condition is not None
@@ -458,6 +504,20 @@ def test_orthogonal_rows_of_the_generator_are_asked_for() -> None:
     assert len(matrices) == 2
     torch.testing.assert_close(record["orthogonal"], cost)
     assert_moved_by(loss, players, "generator", game + 0.3 * cost)
+
+
+@pytest.mark.parametrize("name", [name for name, pair in NETWORKS.items() if not pair.told])
+@pytest.mark.parametrize("finish", [lambda network: network, spectral], ids=["as it is", "spectral"])
+def test_the_rows_that_are_asked_for_are_those_the_layers_use(name: str, finish: Callable[[nn.Module], nn.Module]) -> None:
+    torch.manual_seed(0)
+    network = finish(NETWORKS[name].generator(Layout((Block("pixels", 1, "bounded"),), (8, 8)), LATENT, 4)).eval()
+    found, stored = _correlation(network), correlation(network.parameters())
+    changed = [(m, list(listed)) for m in network.modules() if isinstance(listed := getattr(m, "parametrizations", None), nn.ModuleDict)]
+    for module, names in changed:
+        for parameter in names:
+            parametrize.remove_parametrizations(module, parameter)  # what a layer used is now what it keeps
+    torch.testing.assert_close(found, correlation(network.parameters()))
+    assert torch.isclose(found, stored) == (not changed)
 
 
 # --- packs ---------------------------------------------------------------------------------------------------------------
@@ -589,6 +649,16 @@ def test_a_step_looked_ahead_is_the_step_that_adam_takes() -> None:
     players.discriminator.step(rates.lr_discriminator, 0.0, 0.9)
     given = generator_move(players, batch, noise.generator, goal, rates)[0]
     torch.testing.assert_close(foreseen, given)
+
+
+def test_what_is_looked_ahead_to_has_learned_from_augmented_samples() -> None:
+    """The discriminator foreseen is the one that learns from the two halves of the batch as the generator's move shows them."""
+    players, batch, draw = players_(), batch_(8), noise_(8, chances=2).generator
+    rates, goal = rates_(gamma=0.0, strength=0.5), objective_("hinge", unrolled=1, augment=jitter)
+    foreseen = looking_ahead(players, batch, draw, goal, rates)(batch.x, batch.condition).logits
+    players.discriminator.minimise(discriminator_move(players, batch, draw, goal, rates)[0])
+    players.discriminator.step(rates.lr_discriminator, 0.0, 0.9)
+    torch.testing.assert_close(foreseen, players.discriminator.network(batch.x, batch.condition))
 
 
 @pytest.mark.parametrize("pack", [1, 2])

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
+from torch.nn.utils import parametrize
 
 from gansmith import losses, penalties
 from gansmith.augment import Policy, apa, control
@@ -17,6 +18,8 @@ from gansmith.conditions import Kind
 from gansmith.engine.optimisers import scale
 from gansmith.engine.players import Players
 from gansmith.layout import Batch
+from gansmith.networks.devices import weights as weights_of
+from gansmith.networks.entrance import styled
 from gansmith.penalties import GradientPenalty
 
 Record = dict[str, Tensor]
@@ -121,7 +124,12 @@ Judge = Callable[[Tensor, Tensor | None], Judgement]
 def logits_of(network: nn.Module, x: Tensor, condition: Tensor | None) -> Tensor:
     """Logits [B] in float32, also of a network that gives [B, 1] or takes no condition."""
     found: Tensor = network(x) if condition is None else network(x, condition)
-    return found.float().reshape(len(x), -1).squeeze(1)
+    return _as_row(found, len(x))
+
+
+def _as_row(logits: Tensor, count: int) -> Tensor:
+    """So many logits, [B] or [B, 1], as [B] in float32."""
+    return logits.float().reshape(count, -1).squeeze(1)
 
 
 def generate(network: nn.Module, latent: Tensor, condition: Tensor | None) -> Tensor:
@@ -142,7 +150,7 @@ def judge_of(network: nn.Module, weights: Weights) -> Judge:
         if not (weights.classes or weights.features):
             return Judgement(logits_of(network, x, condition))
         features: Tensor = network.features(x, condition)  # type: ignore[operator]
-        logits: Tensor = network.head(features, condition)  # type: ignore[operator]
+        logits = _as_row(network.head(features, condition), len(x))  # type: ignore[operator]
         return Judgement(logits, features, network.classes(features) if weights.classes else None)  # type: ignore[operator]
 
     return judge
@@ -192,7 +200,7 @@ def discriminator_move(
             cost = 2.0 * penalties.inconsistency(found.logits, of_view).mean()  # the sum of real and fake
             loss, record["consistency"] = loss + weights.consistency * cost, cost
         if found.classes is not None and c is not None:
-            cost = losses.class_cost(found.classes, c, objective.parts).mean()
+            cost = 2.0 * losses.class_cost(found.classes, c, objective.parts).mean()  # the sum of real and fake (arXiv:1610.09585)
             loss, record["class_cost_d"] = loss + weights.classes * cost, cost
     with torch.no_grad():
         record |= {
@@ -214,25 +222,22 @@ def generator_move(
 ) -> tuple[Tensor, Record]:
     """The generator's loss and its parts. `judge`: in the place of the discriminator as it stands."""
     c, weights = batch.condition, objective.weights
-    strength = players.memory["strength"] if objective.adapt else rates.strength
     learned_through = judge is not None  # its logits of real samples depend on the generator too
     judge = judge or judge_of(players.discriminator.network, weights)
     with objective.autocast():
         style, fake = _generated(players.generator.network, draw.latent, c, weights)
-        x, shown = batch.x, fake
-        if objective.augment and draw.chances is not None:
-            of_real, of_fake = draw.chances.chunk(2)
-            x, shown = objective.augment(x, of_real, strength), objective.augment(fake, of_fake, strength)
+        x, shown = _augmented(players, batch.x, fake, draw, objective, rates)
         x, shown, cc = packed(x, objective.pack), packed(shown, objective.pack), None if c is None else packed(c, objective.pack)
         real = Judgement(torch.zeros(len(x), device=x.device))
         if objective.pair.generator_needs_real or weights.features:
             with nullcontext() if learned_through else torch.no_grad():
                 real = judge(x, cc)
         found = judge(shown, cc)
-        cost = objective.pair.generator(real.logits, found.logits)
-        if rates.kept < 1.0:
-            cost = cost[found.logits.topk(max(1, round(rates.kept * len(cost)))).indices]
-        game = cost.mean()
+        logits = real.logits, found.logits
+        if rates.kept < 1.0:  # before the cost is taken, which in some games is of the whole batch
+            best = found.logits.topk(max(1, round(rates.kept * len(shown)))).indices
+            logits = real.logits[best], found.logits[best]
+        game = objective.pair.generator(*logits).mean()
         loss, record = game, {"loss_g": game}
         if weights.features and real.features is not None and found.features is not None:
             distance = losses.feature_distance(real.features, found.features)
@@ -249,9 +254,24 @@ def generator_move(
         cost = (lengths - players.memory["path_length"]).square().mean()
         loss, record["path"], record["path_length"] = loss + weights.path * cost, cost, lengths.mean()
     if weights.orthogonal:
-        cost = penalties.correlation(players.generator.parameters)
+        cost = _correlation(players.generator.network)
         loss, record["orthogonal"] = loss + weights.orthogonal * cost, cost
     return loss, record
+
+
+def _augmented(players: Players, x: Tensor, fake: Tensor, draw: Draw, objective: Objective, rates: Rates) -> tuple[Tensor, Tensor]:
+    """Real and fake samples [B, C, *P] as the discriminator is shown them in the generator's move."""
+    if objective.augment is None or draw.chances is None:
+        return x, fake
+    strength = players.memory["strength"] if objective.adapt else rates.strength
+    of_real, of_fake = draw.chances.chunk(2)
+    return objective.augment(x, of_real, strength), objective.augment(fake, of_fake, strength)
+
+
+def _correlation(network: nn.Module) -> Tensor:
+    """Of the weights as the layers use them, which of equalised or spectral ones are not those that are stored."""
+    with parametrize.cached():  # each is looked at twice, and looking at a spectral one changes it
+        return penalties.correlation([getattr(module, name) for module, name in weights_of(network)])
 
 
 def _judged_with_slope(
@@ -294,10 +314,10 @@ def _slope_at_points(
 
 
 def _generated(network: nn.Module, latent: Tensor, c: Tensor | None, weights: Weights) -> tuple[Tensor, Tensor]:
-    """Samples, and what the length of a path to them is measured from: the style of a network that has a mapping, else the latent."""
+    """Samples, and what the length of a path to them is measured from: its style where it has one, else the latent."""
     if not weights.path:
         return latent, generate(network, latent, c)
-    if hasattr(network, "mapping"):
+    if styled(network):
         style: Tensor = network.mapping(latent, c)  # type: ignore[operator]
         return style, network.synthesis(style, latent).float()  # type: ignore[operator]
     latent = latent.detach().requires_grad_()
@@ -308,14 +328,16 @@ def looking_ahead(players: Players, batch: Batch, draw: Draw, objective: Objecti
     """The discriminator as it will have become after `objective.unrolled` steps against this generator, as a function the generator can
     learn through: it sees what its move will be answered with.  arXiv:1611.02163
 
-    A step is that of Adam without its past, its scale of every weight taken as given, on the game's loss alone, and on one batch.
+    A step is that of Adam without its past, its scale of every weight taken as given, on the game's loss alone, and on one batch, augmented
+    as it is in this move.
     """
     player, c = players.discriminator, batch.condition
     weights: dict[str, Tensor] = dict(player.named)
     optimiser, squares = player.optimiser, player.shaped(player.optimiser.square)
     judge = _with_weights(player.network, weights)
     with objective.autocast():
-        x, fake = batch.x, generate(players.generator.network, draw.latent, c)
+        fake = generate(players.generator.network, draw.latent, c)
+        x, fake = _augmented(players, batch.x, fake, draw, objective, rates)
         x, fake, c = packed(x, objective.pack), packed(fake, objective.pack), None if c is None else packed(c, objective.pack)
         for _ in range(objective.unrolled):
             cost = objective.pair.discriminator(judge(x, c).logits, judge(fake, c).logits).mean()
@@ -331,6 +353,6 @@ def _with_weights(network: nn.Module, weights: dict[str, Tensor]) -> Judge:
 
     def judge(x: Tensor, condition: Tensor | None) -> Judgement:
         logits: Tensor = functional_call(network, weights, (x,) if condition is None else (x, condition))
-        return Judgement(logits.float().reshape(len(x), -1).squeeze(1))
+        return Judgement(_as_row(logits, len(x)))
 
     return judge
