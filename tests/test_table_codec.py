@@ -327,6 +327,30 @@ def test_declared_combinations_are_kept_whatever_their_number() -> None:
     assert {tuple(r) for r in made} <= {tuple(r) for r in rows.astype(float)}
 
 
+def test_declared_combinations_that_are_all_rare_are_refused() -> None:
+    rows = np.arange(60)
+    columns = {"a": (category("a", 20), rows % 20), "b": (category("b", 15), rows % 15)}
+    with pytest.raises(DataError, match="a, b are declared to stay together, and no combination of their values stands in 5 rows"):
+        fitted(columns, Constraint("together", ("a", "b")))
+
+
+def test_what_depends_on_a_declared_group_stays_with_it() -> None:
+    rows = np.minimum(np.random.default_rng(0).geometric(0.12, (1500, 2)), 20) - 1  # many combinations are rare
+    columns = {n: (category(n, 20), rows[:, i]) for i, n in enumerate("ab")} | {"half": (category("half", 10), rows[:, 0] // 2)}
+    codec, _ = fitted(columns, Constraint("together", ("a", "b")))
+    assert [p.places for p in codec.parts] == [(0, 1, 2)]
+    assert "T122" not in {f.code for f in codec.findings}
+
+
+@pytest.mark.parametrize(("rare", "severity"), [(4, "note"), (60, "warning")])
+def test_many_rows_of_rare_values_are_a_warning(rare: int, severity: str) -> None:
+    rows = np.minimum(np.arange(1000), rare)
+    codec, _ = fitted({"city": (category("city", rare + 1), rows)})
+    (finding,) = (f for f in codec.findings if f.code == "T120")
+    assert finding.severity == severity
+    assert ("Group the rare values of city" in finding.advice) == (severity == "warning")
+
+
 def test_a_declared_range_holds() -> None:
     values = np.random.default_rng(0).integers(0, 1000, 5000).astype(float)
     codec, _ = fitted({"a": (number("a", values, 1), values)}, Constraint("within", ("a",), 99.5, 800.0))

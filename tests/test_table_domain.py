@@ -98,6 +98,25 @@ def test_a_number_of_few_values_has_classes_and_one_of_many_has_none(source: str
     assert TABLE.open(source, DataSettings(target="churn", labels="none")).labels is None
 
 
+def test_a_number_that_has_classes_is_made_as_one_of_them(tmp_path: Path) -> None:
+    values = np.concatenate([np.repeat(np.arange(10.0, 40.0), 20), np.repeat(np.arange(100.0, 900.0, 50.0), 2)])  # a tail of rare ones
+    found = collect(pd.DataFrame({"y": values, "x": np.arange(len(values)) % 7}), DataSettings(target="y"))
+    assert len(found.classes) == 46
+    codec = TABLE.fit(found)
+    labels = codec.labels(codec.decode(torch.rand(500, codec.layout.channels) * 2 - 1), found.classes)
+    assert labels is not None
+    assert set(labels) <= set(range(30))
+    with pytest.raises(ConfigError, match="no row can have y=850: no such value is kept"):
+        codec.allowed([codec.labelled("850")])
+
+
+def test_a_number_of_which_every_value_is_rare_has_no_classes() -> None:
+    found = collect(pd.DataFrame({"y": np.arange(200) % 45, "x": np.arange(200) % 7}), DataSettings(target="y"))
+    assert found.labels is None
+    codec = TABLE.fit(found)
+    assert len(np.unique(codec.decode(torch.rand(500, codec.layout.channels) * 2 - 1)[:, 0])) > 20
+
+
 def test_rows_without_a_target_are_a_class_of_their_own(tmp_path: Path) -> None:
     rows = frame()
     rows.loc[::10, "kind"] = None

@@ -26,6 +26,7 @@ SCHEMA = Schema(
         Column("born", "date", step=86_400.0, lowest=0, highest=86_400.0 * 9000, form="%d.%m.%Y"),
         Column("seen", "date", step=1.0, lowest=0, highest=86_400.0 * 9000, form="%Y-%m-%d %H:%M:%S+02:00"),
         Column("id", "id", form="+1"),
+        Column("cost", "number", lowest=0.5, highest=1e6, form="1.234,50"),
     )
 )
 DAY = 86_400.0
@@ -54,6 +55,8 @@ def holds(text: str, *values: float) -> list[bool]:
         ("pay>>1,000", (999, 1000, 1000.5), [False, False, True]),
         ("pay>=1e3", (1000, 1001), [True, False]),
         ("pay>>=1,000.5", (1000, 1000.5), [False, True]),
+        ("cost>1.234", (2, 1234, 1235), [False, False, True]),
+        ("cost>1.5", (1, 2), [False, True]),
         ("born>31.12.1970", (364 * DAY, 365 * DAY), [False, True]),
         ("born=1970-01-02", (0, DAY), [False, True]),
         ("seen=1970-01-02", (DAY - 7201, DAY - 7200, 2 * DAY - 7201, 2 * DAY - 7200), [False, True, True, False]),

@@ -20,11 +20,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gansmith.domains.table.inference import OTHER
+from gansmith.domains.table.inference_convert import OTHER
 from gansmith.domains.table.schema import Column, Schema
 from gansmith.errors import DataError
 
 FEWEST = 5  # rows that hold a value that is kept; what fewer hold is never made
+FEW_ROWS = 10 * FEWEST  # of a table; below it all may be rare, and the most frequent is kept all the same
+FEW_CLASSES = 50  # different values of a number that is the target, up to which they are classes
 FEW_VALUES = 128  # different values of a number or date that are levels
 SPIKE = 0.01  # share of the rows from which a value is a spike
 BINS = 50
@@ -157,6 +159,11 @@ def _listed(row: np.ndarray) -> list[float | None]:
 
 
 # --- fitting -------------------------------------------------------------------------------------------------------------
+
+
+def are_classes(different: int, rows: int) -> bool:
+    """Whether so many different values of a number that is the target are classes: they are few, and in so many rows some are not rare."""
+    return different <= min(FEW_CLASSES, rows // FEWEST)
 
 
 def bins_of(place: int, values: np.ndarray, counts: np.ndarray, missing: int, step: float | None) -> tuple[Bins, int]:

@@ -7,7 +7,7 @@ All here works on codes: an int array [N] in which a unit — a column, or sever
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -27,8 +27,8 @@ class Unit:
     rare: int = 0
 
 
-def join(units: Sequence[Unit]) -> Unit:
-    """Several units as one, of the combinations that occur."""
+def join(units: Sequence[Unit], fewest: int) -> Unit:
+    """Several units as one, of the combinations that occur; those that fewer than `fewest` rows hold are rare."""
     whole = units[0]
     for unit in units[1:]:
         pairs = whole.codes.astype(np.int64) * unit.size + unit.codes
@@ -40,7 +40,8 @@ def join(units: Sequence[Unit]) -> Unit:
         else:
             present, codes = np.unique(pairs, return_inverse=True)
         whole = Unit((*whole.places, *unit.places), codes.astype(np.int32), len(present))
-    return whole
+    counts = np.bincount(whole.codes)
+    return replace(whole, rare=int(counts[counts < fewest].sum()))
 
 
 def exclusive(ones: Sequence[tuple[int, np.ndarray]]) -> list[list[int]]:
@@ -103,9 +104,7 @@ def joined(units: Sequence[Unit], fewest: int, allowed: Callable[[tuple[int, ...
         a, b = held[i], held[j]
         if a == b:
             continue
-        both = join([now[a], now[b]])
-        counts = np.bincount(both.codes)
-        both.rare = int(counts[counts < fewest].sum())
+        both = join([now[a], now[b]], fewest)
         too_rare = both.rare > max(now[a].rare, now[b].rare) + RARE * len(both.codes)
         if both.size > MOST_CHOICES or too_rare or not allowed(both.places):
             left.append((units[i], units[j]))

@@ -133,7 +133,7 @@ def findings(found: Mapping[str, Any]) -> list[Finding]:
     if found["duplicates"]:
         share = found["duplicates"] / count
         message = f"{found['duplicates']:,} of {count:,} rows repeat another, ids and free text aside."
-        advice = "Nothing breaks, as equal rows stay on one side of the split; remove them if they are not meant."
+        advice = "Nothing need be done, as each of them is held out or trained on for itself; remove them if they are not meant."
         notes.append(Finding("T113", "warning" if share > 0.05 else "note", message, advice, {"count": found["duplicates"]}))
     skewed = {name: round(c["skew"], 1) for name, c in columns.items() if abs(c.get("skew", 0.0)) > SKEWED}
     if skewed:

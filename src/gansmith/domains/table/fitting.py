@@ -9,7 +9,20 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from gansmith.domains.table.columns import FEW_VALUES, FEWEST, Grid, Levels, Part, bins_of, closest, nearest_number, preferred, single
+from gansmith.domains.table.columns import (
+    FEW_ROWS,
+    FEW_VALUES,
+    FEWEST,
+    Grid,
+    Levels,
+    Part,
+    are_classes,
+    bins_of,
+    closest,
+    nearest_number,
+    preferred,
+    single,
+)
 from gansmith.domains.table.dependencies import MOST_CHOICES, RARE, Unit, exclusive, join, joined
 from gansmith.domains.table.inequalities import comparisons, ordered, outward, together
 from gansmith.domains.table.schema import Column, Schema
@@ -17,6 +30,7 @@ from gansmith.errors import DataError
 from gansmith.records import Finding
 
 HELD = 64 << 20  # bytes of columns in memory at a time
+LOST = 0.05  # share of the rows whose value of a column is too rare to be made, above which it is a warning
 ONE = frozenset(("1", "1.0", "true", "t", "yes", "y"))  # levels of a yes/no column that mean yes
 
 
@@ -133,7 +147,7 @@ def _units(schema: Schema, tallies: dict[int, Tally], codes: dict[int, np.ndarra
         return outward(schema, places) <= 1
 
     free = {
-        place: Unit((place,), code, tallies[place].size, 0 if _in_bins(schema.columns[place], tallies[place]) else tallies[place].rare)
+        place: Unit((place,), code, tallies[place].size, 0 if _in_bins(schema, place, tallies[place]) else tallies[place].rare)
         for place, code in codes.items()
     }
     fixed: list[Unit] = []
@@ -143,11 +157,17 @@ def _units(schema: Schema, tallies: dict[int, Tally], codes: dict[int, np.ndarra
                 f"{_named(schema, group)} are declared to stay together, and several of them are compared with other columns, which cannot "
                 "both be kept. Take these other columns into the group, or leave out what follows from the rest."
             )
-        fixed.append(join([free.pop(place) for place in group]))
+        both = join([free.pop(place) for place in group], FEWEST)
+        if both.rare == len(both.codes) >= FEW_ROWS:
+            raise DataError(
+                f"{_named(schema, group)} are declared to stay together, and no combination of their values stands in {FEWEST} rows or "
+                "more; rarer ones are never made. Group their values, or leave the constraint out."
+            )
+        fixed.append(both)
     ones = [(p, ones) for p in free if (ones := _ones(schema.columns[p], tallies[p], codes[p])) is not None]
     for group in exclusive(ones):
         if allowed(tuple(group)):
-            fixed.append(join([free.pop(place) for place in group]))
+            fixed.append(join([free.pop(place) for place in group], FEWEST))
     merged, left = joined([*fixed, *free.values()], FEWEST, allowed)
     alone = [Unit((p,), np.zeros(0, np.int32), t.size) for p, t in tallies.items() if p not in codes]
     units = sorted([*merged, *alone], key=lambda unit: min(unit.places))
@@ -190,15 +210,19 @@ def _part(unit: Unit, schema: Schema, tallies: dict[int, Tally], codes: dict[int
         return _kept(unit.places, values, np.bincount(unit.codes, minlength=unit.size), schema)
     (place,) = unit.places
     tally = tallies[place]
-    if _in_bins(schema.columns[place], tally):
+    if _in_bins(schema, place, tally):
         return bins_of(place, tally.values, tally.counts, tally.missing, bounds[place].step)
     counts = np.append(tally.counts, [tally.missing] * (tally.missing > 0))
     return _kept(unit.places, _choices(tally)[:, None], counts, schema)
 
 
-def _in_bins(column: Column, tally: Tally) -> bool:
-    """Whether a column that stands alone has spikes and bins, and not levels."""
-    return column.numeric and (len(tally.values) > FEW_VALUES or tally.rare > RARE * tally.counts.sum())
+def _in_bins(schema: Schema, place: int, tally: Tally) -> bool:
+    """Whether a column that stands alone has spikes and bins, and not levels. A target that has classes has levels: what is drawn from a
+    bin may be none of them."""
+    column, rows = schema.columns[place], int(tally.counts.sum())
+    if not column.numeric or (column.name == schema.target and are_classes(len(tally.values), rows)):
+        return False
+    return len(tally.values) > FEW_VALUES or tally.rare > RARE * rows
 
 
 def _choices(tally: Tally) -> np.ndarray:
@@ -243,7 +267,11 @@ def _findings(
     if lost:
         told = "; ".join(f"{name}: {n:,}" for name, n in list(lost.items())[:8]) + ("; …" if len(lost) > 8 else "")
         message = f"values that fewer than {FEWEST} of {rows:,} rows hold are not made; such rows count to the nearest value ({told})."
-        yield Finding("T120", "note", message, "Nothing need be done: what is rare could give a person away.", {"rows": lost})
+        many = [name for name, n in lost.items() if n > LOST * rows]
+        advice = "Nothing need be done: what is rare could give a person away."
+        if many:
+            advice = f"Group the rare values of {', '.join(many[:8])}{', …' if len(many) > 8 else ''}, or leave them out."
+        yield Finding("T120", "warning" if many else "note", message, advice, {"rows": lost})
     several = [_named(schema, unit.places) for unit in units if len(unit.places) > 1]
     if several:
         message = (

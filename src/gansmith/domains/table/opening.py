@@ -13,6 +13,7 @@ from gansmith.config import DataSettings
 from gansmith.data.store import Collection, RowWriter, cached, digest_rows, key_of, write
 from gansmith.domains.table import facts
 from gansmith.domains.table.codec import TableCodec
+from gansmith.domains.table.columns import are_classes
 from gansmith.domains.table.inference import infer
 from gansmith.domains.table.inference_convert import convert, converted, write_words
 from gansmith.domains.table.reading import Table, read
@@ -22,7 +23,6 @@ from gansmith.errors import DataError
 Progress = Callable[[int, int], None]
 
 FORMAT = 3  # of what is kept in the cache; a change of any rule of recognising or converting raises it
-FEW_CLASSES = 50  # different values of a number that is the target, up to which they are classes
 
 
 def open_table(source: Any, settings: DataSettings, progress: Progress | None = None) -> Collection:
@@ -97,7 +97,7 @@ def labels_of(raw: np.ndarray, schema: Schema) -> tuple[np.ndarray | None, tuple
     empty = np.isnan(values)
     if column.numeric:
         known = np.unique(values[~empty])
-        if len(known) > FEW_CLASSES:
+        if not are_classes(len(known), int((~empty).sum()) // 2):  # so that they are classes also where half of the rows are held out
             return None, ()
         names = tuple(write_words(known, column))
         labels = np.searchsorted(known, np.where(empty, 0.0, values))

@@ -20,10 +20,10 @@ FINENESS = (1, 2, 10, 20, 100, 200, 1000, 2000, 10_000, 20_000, 100_000, 200_000
 DIGITS = {"#": "0123456789", "@": "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "&": "abcdefghijklmnopqrstuvwxyz", "~": "0123456789abcdef"}
 
 _FORM = re.compile(r"1([.,]?)234([.,])(50*|0)(E?)")
-_GROUPED = {
-    "1,234.5": re.compile(r"\s*[+-]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d*)?\s*"),
+_GROUPED = {  # no group of thousands begins with 0: 0,844 is less than one
+    "1,234.5": re.compile(r"\s*[+-]?(?:[1-9]\d{0,2}(?:,\d{3})+|\d+)(?:\.\d*)?\s*"),
     "1234,5": re.compile(r"\s*[+-]?\d*,?\d+\s*"),
-    "1.234,5": re.compile(r"\s*[+-]?(?:\d{1,3}(?:\.\d{3})+|\d+)(?:,\d*)?\s*"),
+    "1.234,5": re.compile(r"\s*[+-]?(?:[1-9]\d{0,2}(?:\.\d{3})+|\d+)(?:,\d*)?\s*"),
 }
 
 

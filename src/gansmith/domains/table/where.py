@@ -145,9 +145,9 @@ def _number(column: Column, word: str) -> Span:
     """The number or the stretch of time that a word means: a day is all of its seconds."""
     if column.kind == "date":
         return _time(column, word)
-    value = float(read_numbers([word])[0])
+    value = float(read_numbers([word], style_of(column.form))[0])  # as the column writes it, or plain: 1.234 may be a thousand and more
     if math.isnan(value):
-        value = float(read_numbers([word], style_of(column.form))[0])
+        value = float(read_numbers([word])[0])
     if not math.isfinite(value):
         raise ConfigError(f"{column.name!r} is a number and {word!r} is none; the data had {_range(column)}.")
     return value, value
