@@ -60,6 +60,8 @@ KINDS: list[tuple[list[str], dict[str, Any]]] = [
     (["1,234.50", "12.25", "1,000,000.00"], {"kind": "number", "form": "1,234.50", "step": 0.05, "highest": 1e6}),
     (["1,234", "12", "5"], {"kind": "number", "form": "1,234.5", "highest": 1234.0}),
     (["1,5", "2,25", "3"], {"kind": "number", "form": "1234,5", "highest": 3.0}),
+    (["0,844", "1,205", "12,5"], {"kind": "number", "form": "1234,5", "highest": 12.5}),
+    (["0,844", "1,205", "2,125"], {"kind": "number", "form": "1234,5", "lowest": 0.844}),
     (["1.234,5", "2,25", "3"], {"kind": "number", "form": "1.234,5", "highest": 1234.5}),
     (["1", "2", "NA", "3", "NA"], {"kind": "number", "missing": 0.4, "blank": "NA"}),
     (["1", "2", "-", "3", " "], {"kind": "number", "missing": 0.4}),
@@ -72,6 +74,10 @@ KINDS: list[tuple[list[str], dict[str, Any]]] = [
     (["Private", "?", "State", "Private"], {"kind": "category", "levels": ("Private", "State"), "blank": "?", "missing": 0.25}),
     (["low", "NA", "", "high"], {"kind": "category", "levels": ("NA", "high", "low"), "blank": ""}),
     (["+", "-"], {"kind": "category", "levels": ("+", "-"), "missing": 0.0}),
+    (["none", "nuts", "?", "none"], {"kind": "category", "levels": ("none", "nuts"), "blank": "?"}),
+    (["none", "nuts"], {"kind": "category", "levels": ("none", "nuts"), "missing": 0.0}),
+    (["yes", "-", "no"], {"kind": "category", "levels": ("-", "no", "yes"), "missing": 0.0}),
+    (["1", "2", "none"], {"kind": "number", "blank": "none"}),
     (["yes", ""], {"kind": "category", "levels": ("yes",), "missing": 0.5}),
     (["007", "012", "101"], {"kind": "category", "levels": ("007", "012", "101")}),
     (["12345678901234567", "12345678901234568"], {"kind": "category"}),
@@ -124,7 +130,9 @@ def test_a_column_is_recognised_and_comes_back_as_written(words: list[str], want
         ([str(i * i) for i in range(60)], "number", ""),
         ([f"{'so ' * (i % 7)}many words {i * i}x" for i in range(60)], "text", ""),
         ([""] + [f"C-{i:06}" for i in range(59)], "text", ""),
-        ([f"C-{i % 20:06}" for i in range(60)], "category", ""),
+        ([f"C-{i % 20:06}" for i in range(120)], "category", ""),
+        ([f"C-{i % 20:06}" for i in range(60)], "text", ""),  # each in 3 rows: none could be made
+        (["none"] * 50 + [f"C-{i % 4:06}" for i in range(10)], "category", ""),
     ],
 )
 def test_ids_and_text_are_told_from_values(words: list[str], kind: str, form: str | None) -> None:
@@ -136,13 +144,9 @@ def test_ids_and_text_are_told_from_values(words: list[str], kind: str, form: st
 
 def test_numbers_that_differ_are_an_id_where_they_are_named_so() -> None:
     words = [str(int(i)) for i in RNG.permutation(10**6)[:60]]
-    assert [column_kind(words, name) for name in ("income", "customer_id", "OrderID", "paid", "solid")] == [
-        "number",
-        "id",
-        "id",
-        "number",
-        "number",
-    ]
+    assert {column_kind(words, name) for name in ("customer_id", "OrderID", "orderId", "ID", "uuid", "No.", "key", "Index")} == {"id"}
+    values = ("income", "paid", "solid", "AMOUNT_PAID", "GRID", "COVID", "No of employees", "Body mass index")
+    assert {column_kind(words, name) for name in values} == {"number"}
 
 
 def column_kind(words: list[str], name: str) -> str:
@@ -254,6 +258,11 @@ def test_infinities_are_missing_and_counted() -> None:
 def test_words_among_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
     found, codes = seen(many(["1", "2", "unknown"]))
     assert (found.kind, "20 words and 40 numbers" in codes["T105"]) == ("category", True)
+    found, codes = seen([str(18 + i % 73) for i in range(299)] + ["unknown"])
+    assert (found.kind, found.missing, found.highest) == ("number", pytest.approx(1 / 300), 90)
+    assert "1 words such as 'unknown'" in codes["T105"]
+    assert seen([str(i) for i in RNG.permutation(10**6)[:200]] + ["unknown"])[0].kind == "number"
+    assert seen([str(i % 19) for i in range(299)] + ["unknown"])[0].kind == "category"
     found, codes = seen([str(i / 8) for i in range(2000)] + ["broken"] * 10)
     assert (found.kind, found.missing) == ("number", pytest.approx(10 / 2010))
     assert "10 words such as 'broken'" in codes["T105"]

@@ -11,17 +11,21 @@ T108 day and month may be confused, T109 ids, T110 free text, T111 constants, T1
 from __future__ import annotations
 
 import heapq
+import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import Any, cast
 
+import numpy as np
+
+from gansmith.domains.table.columns import FEW_ROWS, FEWEST
 from gansmith.domains.table.inference_asked import asked_of, overridden, with_target
 from gansmith.domains.table.inference_convert import OTHER, convert, converted, read_words, write_words, written
-from gansmith.domains.table.inference_tally import Dates, Tally
+from gansmith.domains.table.inference_tally import Dates, Tally, is_gap
 from gansmith.domains.table.reading import Table
 from gansmith.domains.table.reading_dates import STEPS, final_form
-from gansmith.domains.table.reading_numbers import STYLES, form_of, id_number, style_of
+from gansmith.domains.table.reading_numbers import STYLES, form_of, id_number, read_numbers, style_of
 from gansmith.domains.table.schema import Column, Kind, Schema
 from gansmith.errors import DataError
 from gansmith.records import Finding, Severity
@@ -31,10 +35,12 @@ __all__ = ["OTHER", "convert", "converted", "infer", "overridden", "read_words",
 MOST_LEVELS = 1000
 NEARLY = 0.9  # share of distinct values from which they are names of rows, and not values that rows share
 FEWEST_IDS = 20  # rows; with fewer, that all values differ tells nothing
-STRAY = 0.05  # share of words among very many numbers that are taken as missing values
+STRAY = 0.05  # share of words among numbers that are taken as missing values
+FEWEST_NUMBERS = 20  # different ones; among fewer, a word is a level like them
 LONG = 60  # characters of a cell on average, above which it is free text where cells differ
 PAIRS = tuple(map(frozenset, ("01", ("0.0", "1.0"), ("true", "false"), ("yes", "no"), "tf", "yn")))
-ID_NAMES = frozenset({"id", "ids", "uuid", "guid", "key", "index", "nr", "no"})
+ID_WORDS = frozenset({"id", "ids", "uuid", "guid"})  # of a name
+ID_NAMES = frozenset({"key", "index", "nr", "no"})  # whole names: a body mass index is none
 
 Notes = dict[str, dict[str, str]]  # code -> column -> what was seen
 
@@ -83,20 +89,29 @@ def recognised(name: str, tally: Tally) -> Kind:
     """The kind of a column by what its cells have shown."""
     if not tally.given or (tally.distinct == 1 and not tally.missing):
         return "constant"
-    if tally.exact and len(tally.counts) == 2 and frozenset(word.strip().lower() for word in tally.counts) in PAIRS:
+    pair = tally.exact and len(tally.counts) == 2 and frozenset(word.strip().lower() for word in tally.counts) in PAIRS
+    if pair and all(map(is_gap, tally.missing)):
         return "boolean"
     if style := _style(tally):
         return "id" if _is_count(name, tally, style) else "number"
     if tally.dates:
         return "date"
-    plain = tally.numbers[STYLES[0]]
-    if not tally.codes and plain.unread <= STRAY * tally.given and tally.distinct > MOST_LEVELS and plain.lowest <= plain.highest:
+    if _with_strays(tally):
         return "number"
     if tally.given >= FEWEST_IDS and tally.distinct >= NEARLY * tally.given:
         return "id" if tally.pattern.form and not tally.missing else "text"
     if tally.characters > LONG * tally.given and tally.distinct > max(MOST_LEVELS, 0.2 * tally.given):
         return "text"
-    return "category"
+    held = max(_split_markers(tally)[1].values(), default=0)
+    return "text" if held < FEWEST and tally.rows >= FEW_ROWS else "category"  # of nothing but rare values none could be made
+
+
+def _with_strays(tally: Tally) -> bool:
+    """Whether the cells are different numbers, but for a few words."""
+    plain = tally.numbers[STYLES[0]]
+    if tally.codes or plain.unread > STRAY * tally.given or plain.lowest > plain.highest:
+        return False
+    return tally.distinct > MOST_LEVELS or int(np.isfinite(read_numbers(list(tally.counts))).sum()) >= FEWEST_NUMBERS
 
 
 def _style(tally: Tally) -> str | None:
@@ -113,7 +128,7 @@ def _is_count(name: str, tally: Tally, style: str) -> bool:
         return False
     differ = tally.distinct >= 0.99 * tally.rows
     words = "".join(letter if letter.isalnum() else " " for letter in name).lower().split()
-    named = bool(ID_NAMES & set(words)) or name.endswith("Id") or name.endswith("ID")
+    named = bool(ID_WORDS & set(words)) or " ".join(words) in ID_NAMES or re.search(r"[a-z]I[dD]$", name) is not None
     return seen.counted or (differ and (named or seen.highest - seen.lowest + 1 == tally.rows))
 
 
@@ -182,9 +197,11 @@ def _category(column: Column, tally: Tally, notes: Notes) -> Column:
 
 def _split_markers(tally: Tally) -> tuple[Counter[str], Counter[str]]:
     """Markers of a category that mean missing, and its levels. One mark is taken as such and the others stay levels, so that all come back
-    as they were: empty cells where there are any, else the most frequent mark, provided that 2 levels remain."""
+    as they were: empty cells where there are any, else the most frequent mark, provided that 2 levels remain. What may be an answer
+    (none, -) is always a level."""
     empty = {word for word in tally.missing if not word.strip()}
-    taken = empty or ({tally.missing.most_common(1)[0][0]} if tally.missing and len(tally.counts) >= 2 else set())
+    gaps = [word for word, _ in tally.missing.most_common() if is_gap(word)]
+    taken = empty or (set(gaps[:1]) if len(tally.counts) + len(tally.missing) > 2 else set())
     missing = Counter({word: count for word, count in tally.missing.items() if word in taken})
     return missing, tally.counts + Counter({word: count for word, count in tally.missing.items() if word not in taken})
 

@@ -15,6 +15,7 @@ from gansmith.domains.table.reading_dates import bare_fields, coarsest, forms_of
 from gansmith.domains.table.reading_numbers import FINENESS, STYLES, fineness, read_numbers
 
 MARKERS = frozenset({"", "na", "n/a", "#n/a", "<na>", "nan", "nat", "null", "none", "?", "-"})  # in small letters, without blanks around
+ANSWERS = frozenset({"none", "-"})  # of these, what may be a value of a category: no allergies, a negative test
 KEPT = 120_000  # words counted exactly; above it, the rarer half is dropped and what remains are lower bounds
 KEPT_CHARACTERS = 16_000_000
 SKETCH = 1 << 16  # smallest hashes kept: a count of distinct words above it is right to about 0.4 %
@@ -31,6 +32,11 @@ _CONSTANT = re.compile(r"\d+(?=#)")  # the leading digits of a number, which hav
 def is_marker(word: str) -> bool:
     """Whether a word may stand for a missing value."""
     return (len(word) < 8 and word.strip().lower() in MARKERS) or not word.strip()
+
+
+def is_gap(word: str) -> bool:
+    """Whether a marker of a missing value is nothing else in a category either."""
+    return word.strip().lower() not in ANSWERS
 
 
 @dataclass
