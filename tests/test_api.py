@@ -161,7 +161,32 @@ class Judge(nn.Module):
         return self.body(x)
 
 
+class Reader(nn.Module):
+    """A discriminator in the parts that an auxiliary classifier wants, of so many classes; its head gives [B, 1]."""
+
+    def __init__(self, classes: int = 10) -> None:
+        super().__init__()
+        self.body, self.line, self.classes = nn.Linear(64, 16), nn.Linear(16, 1), nn.Linear(16, classes)
+
+    def features(self, x: Tensor, condition: Tensor) -> Tensor:
+        return self.body(x.flatten(1)).tanh()
+
+    def head(self, features: Tensor, condition: Tensor) -> Tensor:
+        return self.line(features)
+
+    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
+        return self.head(self.features(x, condition), condition)
+
+
+class Asked(Judge):
+    """A discriminator that is told the class."""
+
+    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
+        return super().forward(x)
+
+
 BARE = {"data.labels": "none"}
+AUXILIARY = {"network.conditioning": "auxiliary"}
 
 
 def own(seed: int = 0) -> dict[str, nn.Module]:
@@ -200,6 +225,11 @@ def test_a_generator_of_ones_own_may_play_against_the_recipes(tmp_path: Path) ->
     assert len(gansmith.load(run.path).sample(3)) == 3
 
 
+def test_an_auxiliary_classifier_of_ones_own(tmp_path: Path) -> None:
+    (*_, last) = train(tmp_path, {**AUXILIARY, "game.features": 0.5}, discriminator=Reader()).log
+    assert {"class_cost_d", "class_cost_g", "feature_distance"} <= last.keys()
+
+
 def test_a_loss_of_ones_own(tmp_path: Path) -> None:
     pair = LossPair(real=lambda real, fake: -real, fake=lambda real, fake: fake, generator=lambda real, fake: -fake)
     run = train(tmp_path, loss=pair)
@@ -217,6 +247,13 @@ def test_a_loss_of_ones_own(tmp_path: Path) -> None:
         (BARE, {"generator": nn.Linear(4, 9)}, r"gives \(2, 9\) for 2 latents; samples of this data are \[B, 1, 8, 8\]"),
         (BARE, {"discriminator": nn.Linear(8, 3)}, "gives 24 numbers for each sample; one logit is wanted"),
         (BARE, {"discriminator": nn.Flatten()}, "64 numbers for each sample"),
+        (AUXILIARY, {"discriminator": Asked()}, r"asks your discriminator for labels.*features.*head.*classes\(features\) -> \[B, 10\]"),
+        (AUXILIARY, {"discriminator": Reader(7)}, r"classes of the discriminator gives \(2, 7\) for 2 samples; \(2, 10\) was wanted"),
+        ({**BARE, **AUXILIARY}, {"discriminator": Judge()}, "asks the discriminator for labels, and this data has none"),
+        ({**BARE, "game.features": 1.0}, {"discriminator": Judge()}, "game.features compares what your discriminator makes"),
+        ({**BARE, "network.spectral": True}, {"discriminator": Judge()}, "network.spectral=true changes the recipe's own discriminator"),
+        ({**BARE, "network.spread": True}, {"discriminator": Judge()}, "network.spread=true changes the recipe's own"),
+        ({"network.conditioning": "concatenation"}, {"discriminator": Asked()}, "conditioning=concatenation changes the recipe's own"),
         ({"network.name": "dence"}, {}, "network.name"),
         ({"loss.name": "hing"}, {}, "there is no loss 'hing'; did you mean 'hinge'?"),
         ({"game.pack": 3}, {}, "a batch of 16 cannot be divided into packs of 3"),

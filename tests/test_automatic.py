@@ -278,6 +278,39 @@ def test_an_augmentation_that_was_asked_for_stays(situation: Situation, strength
     assert resolve_game(config.merge(Recipe(), {"augment.strength": strength}), situation).augment.strength == strength
 
 
+@pytest.mark.parametrize("layout", [picture(1, 28, 28), picture(1, 8, 8), Layout((Block("x", 2, "real"),))], ids=["large", "tiny", "row"])
+@pytest.mark.parametrize(
+    ("settings", "strength"),
+    [
+        ({"augment.adapt": True}, 0.8),
+        ({"augment.pseudo": True}, 0.8),
+        ({"augment.pseudo": True, "augment.policy": "none"}, 0.8),
+        ({"augment.adapt": True, "augment.strength": 0.3}, 0.3),
+        ({"augment.policy": "none"}, 0.0),
+    ],
+)
+def test_what_needs_a_strength_is_given_one(layout: Layout, settings: dict[str, object], strength: float) -> None:
+    assert resolve_game(config.merge(Recipe(), settings), Situation(layout, 60_000, 100.0, "cpu")).augment.strength == strength
+
+
+def test_few_pictures_are_not_said_to_be_augmented_where_there_is_nothing_to_do_it_with() -> None:
+    recipe = config.merge(Recipe(), {"augment.policy": "none"})
+    assert resolve_game(recipe, Situation(picture(1, 28, 28), 300, 100.0, "cpu")).augment.strength == 0.0
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"augment.adapt": True, "augment.strength": 0.0}, r"augment\.adapt=true does nothing at augment\.strength=0"),
+        ({"augment.pseudo": True, "augment.strength": 0.0}, r"augment\.pseudo=true does nothing at augment\.strength=0"),
+        ({"augment.adapt": True, "augment.policy": "none"}, "nothing to adapt where augment.policy=none"),
+    ],
+)
+def test_what_could_do_nothing_is_refused(settings: dict[str, object], words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        resolve_game(config.merge(Recipe(), settings), Situation(picture(1, 28, 28), 300, 100.0, "cpu"))
+
+
 def test_values_that_need_more_digits_are_not_computed_in_bf16() -> None:
     points = Layout((Block("x", 2, "real"),))
     assert resolve_game(Recipe(), Situation(points, 1000, 2.0, "cpu")).machine.precision == "fp32"
@@ -285,8 +318,18 @@ def test_values_that_need_more_digits_are_not_computed_in_bf16() -> None:
 
 
 def test_a_compiled_network_takes_the_penalty_it_can() -> None:
-    recipe = config.merge(Recipe(), {"machine.compile": True})
-    assert resolve_game(recipe, Situation(picture(3, 32, 32), 1000, 2.0, "cuda")).penalty.form == "finite"
+    recipe, situation = config.merge(Recipe(), {"machine.compile": True}), Situation(picture(3, 32, 32), 1000, 2.0, "cuda")
+    assert resolve_game(recipe, situation).penalty.form == "finite"
+    for name, value in (("penalty.path", 0.2), ("game.unrolled", 3), ("penalty.name", "wgan-gp")):
+        with pytest.raises(ConfigError, match=rf"machine\.compile=true cannot be used with {name}.*no second derivative"):
+            resolve_game(config.merge(recipe, {name: value}), situation)
+
+
+@pytest.mark.parametrize(("name", "generator", "discriminator"), [("sagan", 1e-4, 4e-4), ("sngan", 2e-4, 2e-4), ("stylegan2", 2e-3, 2e-3)])
+def test_the_rates_of_published_pairs_are_the_published_ones(name: str, generator: float, discriminator: float) -> None:
+    recipe = config.merge(Recipe(), {"network.name": name})
+    found = resolve_game(recipe, Situation(picture(3, 32, 32), 60_000, 100.0, "cuda")).optimiser
+    assert (found.lr_generator, found.lr_discriminator) == (generator, discriminator)
 
 
 @pytest.mark.parametrize(("batch", "share"), [(8, 0.125), (32, 0.5), (64, 1.0), (256, 1.0)])

@@ -92,6 +92,13 @@ class Plain(torch.nn.Module):
         ({"data.labels": "none"}, {"generator": Plain()}, "know nothing of a generator passed from Python"),
         ({}, {"loss": gansmith.LOSSES["minimax"]}, "know nothing of a loss passed"),
         ({}, {"data": torch.rand(50, 6, 6)}, "know nothing of a data"),
+        ({"loss.name": "relativistic-average"}, {}, "loss.name=relativistic-average looks at the whole batch.*Set machine.workers=1"),
+        (
+            {"loss.name": "dual-contrastive"},
+            {},
+            "loss.name=dual-contrastive looks at the whole batch, which machine.workers=2 would divide",
+        ),
+        ({"network.spread": True}, {}, "network.spread=true looks at the whole batch"),
     ],
 )
 def test_what_several_processes_cannot_do_is_told_before_anything_is_written(

@@ -6,6 +6,7 @@ Run as `python -m gansmith.engine.probe SIZE SIZE ROUNDS` it is a peer that aver
 from __future__ import annotations
 
 import contextlib
+import copy
 import math
 import os
 import subprocess
@@ -20,14 +21,15 @@ import torch
 from torch import nn
 
 from gansmith import losses, penalties
-from gansmith.conditions import Column, slices
+from gansmith.conditions import Column, Kind, slices
 from gansmith.config import Recipe
 from gansmith.engine import distribute
 from gansmith.engine.distribute import World
-from gansmith.engine.moves import Objective, Rates, Weights, discriminator_move, generator_move
+from gansmith.engine.moves import Objective, Rates, Weights
 from gansmith.engine.noise import Needs, augmentation_of, noise, view_of
+from gansmith.engine.optimisers import OPTIMISERS
 from gansmith.engine.players import Players
-from gansmith.engine.steps import parts_of
+from gansmith.engine.steps import step
 from gansmith.errors import TrainingError
 from gansmith.layout import Batch, Layout
 
@@ -93,8 +95,7 @@ class Setting:
 
 def objective(recipe: Recipe, setting: Setting, precision: str, form: str) -> Objective:
     """What the engine minimises under a recipe, in this precision and with the gradient penalty in this form."""
-    layout, columns = setting.layout, setting.columns * recipe.game.pack
-    asked, game = recipe.penalty, recipe.game
+    layout, asked, game = setting.layout, recipe.penalty, recipe.game
     classes = game.classes if layout.condition and recipe.network.conditioning == "auxiliary" else 0.0
     return Objective(
         setting.pair,
@@ -113,8 +114,17 @@ def objective(recipe: Recipe, setting: Setting, precision: str, form: str) -> Ob
         clip=asked.clip,
         unrolled=game.unrolled,
         extra=recipe.optimiser.name == "extra",
-        parts=tuple(zip(slices(columns), (c.kind for c in columns), strict=True)),
+        parts=_guessed(setting, game.pack),
     )
+
+
+def _guessed(setting: Setting, pack: int) -> tuple[tuple[slice, Kind], ...]:
+    """Where in the condition of a pack each column of each of its samples lies, and what it is; a class is one choice."""
+    if setting.columns:
+        columns = setting.columns * pack
+        return tuple(zip(slices(columns), (c.kind for c in columns), strict=True))
+    classes = setting.layout.condition
+    return tuple((slice(i * classes, (i + 1) * classes), "choice") for i in range(pack)) if classes else ()
 
 
 def ways(recipe: Recipe, device: str, cores: int) -> list[Way]:
@@ -140,12 +150,13 @@ def probe(
     assert recipe.network.latent
     assert recipe.penalty.gamma is not None
     batch, cores, device = recipe.run.batch * recipe.game.critics, os.cpu_count() or 1, setting.device
-    generator, discriminator = networks()
-    players = Players(generator.to(device), discriminator.to(device))
+    pair = [network.to(device) for network in networks()]
+    sizes = [sum(p.numel() for p in network.parameters() if p.requires_grad) for network in pair]
     trials: list[Trial] = []
     references: dict[str, list[torch.Tensor]] = {}
 
     def measure(way: Way, count: int) -> tuple[list[torch.Tensor], float]:
+        players = Players(*copy.deepcopy(pair), OPTIMISERS[recipe.optimiser.name])  # each way from the same place
         with threads(way.threads):
             return _measure(players, feed(count), objective(recipe, setting, way.precision, way.form), recipe, setting.layout)
 
@@ -161,7 +172,7 @@ def probe(
         chosen = best(alone)
         _, seconds = measure(chosen.way, batch // workers)
         if recipe.machine.workers or batch / seconds > WORTH * best(trials).samples_per_second:
-            talk = _talk([len(players.discriminator.weights), len(players.generator.weights)], workers)
+            talk = _talk(sizes, workers)
             trials.append(Trial(chosen.way, workers, batch / (seconds + talk), chosen.cosine))
     return [t for t in trials if t.workers == recipe.machine.workers] or trials
 
@@ -173,27 +184,27 @@ def best(trials: list[Trial]) -> Trial:
 
 
 def _measure(players: Players, batch: Batch, goal: Objective, recipe: Recipe, layout: Layout) -> tuple[list[torch.Tensor], float]:
-    """Both players' gradients on a batch, and the seconds of a step: the median of as many as SECONDS holds. No weight is changed."""
+    """Both players' gradients on a batch, and the seconds of a step: the median of as many as SECONDS holds, of steps with and without a
+    gradient penalty where it is left out of some. The steps are those of the game at a rate of 0: no weight is changed but by clipping."""
     needs, device = Needs.of(recipe, layout, "exact" if goal.exact else "finite"), batch.x.device
     drawn = noise(needs, layout, recipe.network.latent or 1, len(batch.x) // needs.critics, 0, 0, World(device=str(device)))
     rates = Rates(recipe.penalty.gamma or 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, recipe.augment.strength or 0.0)
-    parts = parts_of(batch, needs.critics)
 
-    def play() -> list[torch.Tensor]:
-        for part, draw in zip(parts, drawn.critics, strict=True):
-            players.discriminator.minimise(discriminator_move(players, part, draw, goal, rates)[0])
-        players.generator.minimise(generator_move(players, parts[-1], drawn.generator, goal, rates)[0])
-        return [players.discriminator.gradient.clone(), players.generator.gradient.clone()]
+    def seconds(number: int) -> float:
+        times, end = list[float](), time.perf_counter() + SECONDS
+        while not times or time.perf_counter() < end:
+            start = time.perf_counter()
+            step(players, batch, drawn, goal, rates, lambda values: None, number)
+            if device.type == "cuda":
+                torch.cuda.synchronize(device)
+            times.append(time.perf_counter() - start)
+        return sorted(times)[len(times) // 2]
 
-    gradients, times = play(), list[float]()
-    end = time.perf_counter() + SECONDS
-    while not times or time.perf_counter() < end:
-        start = time.perf_counter()
-        play()
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
-        times.append(time.perf_counter() - start)
-    return gradients, sorted(times)[len(times) // 2]
+    step(players, batch, drawn, goal, rates, lambda values: None)
+    gradients = [players.discriminator.gradient.clone(), players.generator.gradient.clone()]
+    without = 1 % goal.every  # the number of a step without a penalty, where there is one
+    spent = {number: seconds(number) for number in {0, without}}
+    return gradients, (spent[0] + (goal.every - 1) * spent[without]) / goal.every
 
 
 def _talk(sizes: Sequence[int], workers: int) -> float:

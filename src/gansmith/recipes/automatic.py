@@ -85,7 +85,7 @@ def resolve_game(recipe: Recipe, situation: Situation) -> Recipe:
         "residual": 2e-4,
         "dcgan": 2e-4,  # arXiv:1511.06434, section 4
         "sngan": 2e-4,  # arXiv:1802.05957, table 1, with beta1 = 0 and several moves of the discriminator
-        "sagan": 1e-4,  # arXiv:1805.08318, section 4; its discriminator's is four times that
+        "sagan": 1e-4,  # arXiv:1805.08318, section 4
         "stylegan2": 2e-3,  # arXiv:1912.04958, appendix B, of equalised weights
         "fastgan": 2e-4,  # arXiv:2101.04775
     }[name]
@@ -98,10 +98,10 @@ def resolve_game(recipe: Recipe, situation: Situation) -> Recipe:
         "network.conditioning": "projection",
         "penalty.gamma": gamma,
         "penalty.gamma_end": gamma,
-        "augment.strength": STRONGEST if _few_pictures(layout, samples) else 0.0,
+        "augment.strength": STRONGEST if _augments(recipe, layout, samples) else 0.0,
         "augment.rise": BY_HEART * samples,
         "optimiser.lr_generator": rate,
-        "optimiser.lr_discriminator": rate,
+        "optimiser.lr_discriminator": 4 * rate if name == "sagan" else rate,  # as published, beside spectral norm in both players
         "optimiser.lr_end": 0.01 if name in ("dense", "row") else 0.1,
         "game.likelihood": LIKELIHOOD if layout.given else 0.0,
         "average.halflife": 20_000,
@@ -117,6 +117,12 @@ def resolve_game(recipe: Recipe, situation: Situation) -> Recipe:
                 f"machine.compile=true cannot be used with penalty.name={recipe.penalty.name}: a compiled network has no second "
                 "derivative. Leave compile out, or use R1 and R2."
             )
+        for setting, used in (("penalty.path", recipe.penalty.path), ("game.unrolled", recipe.game.unrolled)):
+            if used:
+                raise ConfigError(
+                    f"machine.compile=true cannot be used with {setting}: a compiled network has no second derivative. "
+                    "Leave one of the two out."
+                )
         open_settings["penalty.form"] = "finite"
     return _fill(recipe, open_settings)
 
@@ -209,6 +215,22 @@ def _width(name: str, layout: Layout, cpu: bool) -> int:
     if name != "light" or not cpu:
         return 64
     return 16 if layout.size <= THUMBNAIL else 32
+
+
+def _augments(recipe: Recipe, layout: Layout, samples: int) -> bool:
+    """Whether a strength that was left open is above 0. ConfigError where something was asked for that a strength of 0 would not do."""
+    asked = [name for name in ("adapt", "pseudo") if getattr(recipe.augment, name)]
+    if asked and recipe.augment.strength == 0.0:
+        raise ConfigError(
+            f"augment.{asked[0]}=true does nothing at augment.strength=0. Set augment.strength={STRONGEST}, or leave one of the two out."
+        )
+    if recipe.augment.policy == "none" and not recipe.augment.pseudo:
+        if asked:
+            raise ConfigError(
+                "augment.adapt=true has nothing to adapt where augment.policy=none. Name a policy, or set augment.pseudo=true."
+            )
+        return False
+    return bool(asked) or _few_pictures(layout, samples)
 
 
 def _few_pictures(layout: Layout, samples: int) -> bool:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from gansmith import losses, networks
 from gansmith.config import Recipe
-from gansmith.engine.moves import generate, logits_of
+from gansmith.engine.moves import Weights, generate, judge_of, logits_of
 from gansmith.engine.optimisers import OPTIMISERS
 from gansmith.engine.players import Players
 from gansmith.errors import ConfigError, nearest
@@ -80,11 +80,7 @@ def check_parts(parts: Parts, layout: Layout, recipe: Recipe, several: bool = Fa
         if tuple(x.shape) != (2, *layout.shape):
             raise ConfigError(f"the generator gives {tuple(x.shape)} for 2 latents; samples of this data are [B, {shape}].")
     if parts.discriminator is not None:
-        if recipe.game.features and not (hasattr(parts.discriminator, "features") and hasattr(parts.discriminator, "head")):
-            raise ConfigError(
-                "game.features compares what your discriminator makes of samples. Give it methods features(x, condition) -> [B, E] and "
-                "head(features, condition) -> logits [B], or leave game.features out."
-            )
+        _check_asked(parts.discriminator, layout, recipe)
         judged = layout.packed(recipe.game.pack)
         shape = ", ".join(str(n) for n in judged.shape)
         condition = None if condition is None else condition.repeat(1, recipe.game.pack)
@@ -93,6 +89,50 @@ def check_parts(parts: Parts, layout: Layout, recipe: Recipe, several: bool = Fa
         )
         if tuple(logits.shape) != (2,):
             raise ConfigError(f"the discriminator gives {logits.numel() // 2} numbers for each sample; one logit is wanted, [B] or [B, 1].")
+        if condition is not None and recipe.network.conditioning == "auxiliary":
+            guess = _try(
+                "discriminator", parts.discriminator, _guess, torch.zeros(2, *judged.shape), condition, f"samples [B, {shape}]", told
+            )
+            if guess.shape != condition.shape:
+                raise ConfigError(
+                    f"the classes of the discriminator gives {tuple(guess.shape)} for 2 samples; (2, {condition.shape[1]}) was wanted, a "
+                    "number for each of a condition."
+                )
+
+
+def _guess(network: nn.Module, x: Tensor, condition: Tensor | None) -> Tensor:
+    """What an auxiliary classifier makes of samples, [B, K]."""
+    guess = judge_of(network, Weights(classes=1.0))(x, condition).classes
+    assert guess is not None
+    return guess
+
+
+def _check_asked(discriminator: nn.Module, layout: Layout, recipe: Recipe) -> None:
+    """ConfigError where a discriminator that was brought cannot give what the recipe asks of it, or would not be what the recipe says."""
+    two = "features(x, condition) -> [B, E] and head(features, condition) -> logits [B]"
+    has = {name: hasattr(discriminator, name) for name in ("features", "head", "classes")}
+    if recipe.game.features and not (has["features"] and has["head"]):
+        raise ConfigError(
+            f"game.features compares what your discriminator makes of samples. Give it methods {two}, or leave game.features out."
+        )
+    if recipe.network.conditioning == "auxiliary":
+        if not layout.condition:
+            raise ConfigError("network.conditioning=auxiliary asks the discriminator for labels, and this data has none. Leave it out.")
+        if not all(has.values()):
+            raise ConfigError(
+                f"network.conditioning=auxiliary asks your discriminator for labels. Give it methods {two}, and "
+                f"classes(features) -> [B, {layout.condition * recipe.game.pack}], or leave it out."
+            )
+    ignored = {
+        "network.conditioning=concatenation": recipe.network.conditioning == "concatenation",
+        "network.spectral=true": recipe.network.spectral,
+        "network.spread=true": recipe.network.spread,
+    }
+    for setting, used in ignored.items():
+        if used:
+            raise ConfigError(
+                f"{setting} changes the recipe's own discriminator, and you brought yours. Leave it out, or build it into yours."
+            )
 
 
 def _try(

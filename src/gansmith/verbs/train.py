@@ -19,7 +19,7 @@ from gansmith.errors import ConfigError, DataError, MissingExtra, RunError
 from gansmith.recipes import named
 from gansmith.runs import RunFolder, create, find, read_json, write_json, write_text
 from gansmith.verbs.opened import MEMORY, Opened
-from gansmith.verbs.parts import Parts
+from gansmith.verbs.parts import Parts, pair_of
 from gansmith.verbs.playing import HANDS, Audience, Match, Silent, out_of_memory_told, together
 from gansmith.verbs.run import Run
 
@@ -137,6 +137,9 @@ def _refuse_what_cannot_start(recipe: Recipe, parts: Parts, world: World) -> Non
                 f"machine.workers={workers} starts processes that know nothing of a {brought[0]} passed from Python. "
                 "Set machine.workers=1, or start your own script with torchrun."
             )
+    whole = [f"loss.name={recipe.loss.name}"] if not pair_of(recipe, parts).apart else ["network.spread=true"] * recipe.network.spread
+    if whole and workers > 1 and world.size == 1:
+        raise ConfigError(f"{whole[0]} looks at the whole batch, which machine.workers={workers} would divide. Set machine.workers=1.")
     if recipe.machine.compile and recipe.penalty.form == "exact" and recipe.penalty.gamma:
         raise ConfigError(
             "machine.compile=true cannot be used with penalty.form=exact: PyTorch has no second derivative of a compiled network. "
