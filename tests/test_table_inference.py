@@ -23,7 +23,7 @@ from gansmith.domains.table.reading_dates import FORMS, read_dates, write_dates
 from gansmith.domains.table.reading_dates import is_form as is_date_form
 from gansmith.domains.table.reading_numbers import fineness, form_of, read_numbers, write_ids, write_numbers
 from gansmith.domains.table.schema import Column, Schema
-from gansmith.errors import DataError
+from gansmith.errors import ConfigError, DataError
 
 RNG = np.random.default_rng(0)
 
@@ -330,11 +330,60 @@ def test_a_target_that_cannot_be_predicted_is_refused(name: str, said: str) -> N
         ({"constraints": [{"relation": "within", "columns": ["sex"], "lowest": 1}]}, "of kind category"),
         ({"constraints": [{"relation": "less", "columns": ["age", "day"]}]}, "a number, with 'day', a date"),
         ({"constraints": [{"relation": "within", "columns": ["age"], "low": 1}]}, "did you mean 'lowest'"),
+        ({"columns": {"zip": "category"}}, "a list was wanted, such as"),
+        ({"columns": ["zip"]}, "a list was wanted, such as"),
+        ({"columns": "zip"}, "a list was wanted, such as"),
+        ({"columns": None}, "a list was wanted, such as"),
+        ({"target": 5}, "the name of a column was wanted"),
+        ({"columns": [{"name": "age", "kind": ["number"]}]}, "a text was wanted"),
+        ({"columns": [{"name": "age", "form": 5}]}, "has form 5; a text was wanted"),
+        ({"columns": [{"name": "age", "blank": None}]}, "a text was wanted"),
+        ({"columns": [{"name": "age", "form": "1,234"}]}, "forms of numbers are"),
+        ({"columns": [{"name": "day", "form": "Y-M-D"}]}, "no date can be read"),
+        ({"columns": [{"name": "sex", "form": "%d.%m.%Y"}]}, "cannot have the form '%d.%m.%Y'"),
+        ({"columns": [{"name": "sex", "form": "1.234,5"}]}, "cannot have the form '1.234,5'"),
+        ({"columns": [{"name": "age", "step": 0}]}, "a number above 0"),
+        ({"columns": [{"name": "age", "step": -1}]}, "a number above 0"),
+        ({"columns": [{"name": "age", "step": math.nan}]}, "a number above 0"),
+        ({"columns": [{"name": "age", "lowest": None}]}, "a number was wanted"),
+        ({"columns": [{"name": "age", "missing": 2}]}, "from 0 to 1"),
+        ({"columns": [{"name": "age", "lowest": 90, "highest": 20}]}, "lowest 90 above highest 20"),
+        ({"columns": [{"name": "age", "lowest": 90}]}, "lowest 90 above highest 69"),
+        ({"columns": [{"name": "sex", "levels": []}]}, "has no levels"),
+        ({"columns": [{"name": "sex", "levels": ["m", "m"]}]}, "a list of values that differ"),
+        ({"columns": [{"name": "sex", "levels": [["m"]]}]}, "a list of values was wanted"),
+        ({"columns": [{"name": "sex", "kind": "boolean", "levels": ["m"]}]}, "a boolean has 2"),
+        ({"constraints": {"relation": "less"}}, "a list was wanted, such as"),
+        ({"constraints": ["less"]}, "a list was wanted, such as"),
+        ({"constraints": [{"relation": "together", "columns": "age"}]}, "a list of different names"),
+        ({"constraints": [{"relation": "together", "columns": ["age", "age"]}]}, "a list of different names"),
+        ({"constraints": [{"relation": "within", "columns": ["age"], "lowest": "young"}]}, "a number was wanted"),
+        ({"constraints": [{"relation": "within", "columns": ["age"]}]}, "a lowest, a highest or both"),
+        ({"constraints": [{"relation": "within", "columns": ["age"], "lowest": 9, "highest": 1}]}, "not above the highest"),
     ],
 )
 def test_what_is_asked_for_wrongly_is_refused(overrides: dict[str, Any], said: str) -> None:
     with pytest.raises(DataError, match=said):
         infer(PEOPLE, overrides)
+
+
+def test_a_range_of_dates_is_given_as_dates_are_written() -> None:
+    within = {"relation": "within", "columns": ["seen"], "lowest": "02.01.2020 00:30", "highest": "2020-01-05"}
+    times = table(seen=many(["02.01.2020 00:30", "13.01.2020 12:00"]), x=many(["a", "b"]))
+    (constraint,) = infer(times, {"constraints": [within]})[0].constraints
+    assert constraint.lowest == 1577925000.0
+    assert constraint.highest == math.nextafter(1578268800.0, 0)  # the whole day
+    with pytest.raises(ConfigError, match="'seen' is a date and 'soon' is none"):
+        infer(times, {"constraints": [{**within, "lowest": "soon"}]})
+
+
+def test_a_form_tells_the_kind() -> None:
+    days = many(["01/02/2020", "03/04/2020"])
+    assert (seen(days)[0].form, seen(days)[0].lowest) == ("%m/%d/%Y", 1577923200.0)
+    found = seen(days, form="%d/%m/%Y")[0]
+    assert (found.kind, found.form, found.lowest, found.highest) == ("date", "%d/%m/%Y", 1580515200.0, 1585872000.0)
+    assert seen(["1,844", "2,125"] * 30, form="1234,5")[0].highest == 2.125
+    assert seen(["20200102", "20200103"] * 30, form="%Y%m%d")[0].kind == "date"
 
 
 PEOPLE = table(

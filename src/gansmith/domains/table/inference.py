@@ -20,7 +20,7 @@ from typing import Any, cast
 import numpy as np
 
 from gansmith.domains.table.columns import FEW_ROWS, FEWEST
-from gansmith.domains.table.inference_asked import asked_of, overridden, with_target
+from gansmith.domains.table.inference_asked import asked_of, check_form, overridden, with_target
 from gansmith.domains.table.inference_convert import OTHER, convert, converted, read_words, write_words, written
 from gansmith.domains.table.inference_tally import Dates, Tally, is_gap
 from gansmith.domains.table.reading import Table
@@ -134,6 +134,7 @@ def _is_count(name: str, tally: Tally, style: str) -> bool:
 
 def _column(name: str, tally: Tally, asked: Mapping[str, Any], notes: Notes) -> Column:
     kind: Kind = asked.get("kind") or recognised(name, tally)
+    check_form(name, kind, asked.get("form", ""))
     build = {"number": _number, "date": _date, "category": _category, "boolean": _category, "constant": _constant}.get(kind, _unlearned)
     column = build(Column(name, kind, form=asked.get("form", "")), tally, notes)
     if kind in ("number", "date") and len(tally.missing) > 1:
@@ -151,7 +152,8 @@ def _number(column: Column, tally: Tally, notes: Notes) -> Column:
     style = style_of(column.form) if column.form else _style(tally) or STYLES[0]
     seen = tally.numbers.get(style)
     if seen is None or seen.lowest > seen.highest:
-        raise DataError(f"column {column.name!r} cannot be of numbers: it holds {_example(tally)}. Leave its kind to be found.")
+        wanted = f"have the form {column.form!r}" if column.form else "be of numbers"
+        raise DataError(f"column {column.name!r} cannot {wanted}: it holds {_example(tally)}. Leave its kind and form to be found.")
     if seen.unread:
         notes["T105"][column.name] = f"{seen.unread:,} words such as {tally.stray[:40]!r} are taken as missing"
     if seen.infinite:

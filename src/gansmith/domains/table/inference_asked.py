@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 from gansmith.domains.table import reading_dates, reading_numbers
 from gansmith.domains.table.schema import Column, Constraint, Kind, Relation, Schema
+from gansmith.domains.table.where import stretch
 from gansmith.errors import DataError, nearest
+
+WANTED = {  # of a schema, each a list of mappings
+    "columns": '[{"name": "zip", "kind": "category"}]',
+    "constraints": '[{"relation": "less", "columns": ["start", "end"]}]',
+}
 
 
 def overridden(schema: Schema, overrides: Mapping[str, Any]) -> Schema:
@@ -24,7 +31,7 @@ def overridden(schema: Schema, overrides: Mapping[str, Any]) -> Schema:
                 f"column {name!r} was taken as {column.kind}; that it is {given['kind']} must be known when the data are opened."
             )
         levels = tuple(map(str, given["levels"])) if "levels" in given else column.levels
-        schema = schema.put(Column.from_dict({**column.to_dict(), **given, "levels": levels}))
+        schema = schema.put(_sound(Column.from_dict({**column.to_dict(), **given, "levels": levels})))
     if "constraints" in overrides:
         schema = replace(schema, constraints=tuple(_constraint(schema, values) for values in overrides["constraints"]))
     return with_target(schema, overrides["target"]) if overrides.get("target") is not None else schema
@@ -41,10 +48,16 @@ def with_target(schema: Schema, name: str) -> Schema:
 
 
 def asked_of(overrides: Mapping[str, Any], names: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Fields of columns by name. DataError for whatever is unknown."""
+    """Fields of columns by name, and beside a form the kind that it is one of. DataError for whatever is unknown or of a wrong type."""
     for key in overrides:
         if key not in ("columns", "target", "constraints"):
             raise DataError(f"a schema has no {key!r}; {nearest(key, ('columns', 'target', 'constraints'))}")
+    for key, example in WANTED.items():
+        given = overrides.get(key, ())
+        if not isinstance(given, list | tuple) or not all(isinstance(one, Mapping) for one in given):
+            raise DataError(f"the schema has {key} {_shown(given)}; a list was wanted, such as {example}.")
+    if not isinstance(overrides.get("target"), str | None):
+        raise DataError(f"the schema has the target {_shown(overrides['target'])}; the name of a column was wanted.")
     known = [f.name for f in fields(Column)]
     asked: dict[str, dict[str, Any]] = {}
     for given in overrides.get("columns", ()):
@@ -54,25 +67,73 @@ def asked_of(overrides: Mapping[str, Any], names: Sequence[str]) -> dict[str, di
         for key in given:
             if key not in known:
                 raise DataError(f"column {name!r} of the schema has {key!r}, and a column has no such field; {nearest(key, known)}")
+        _check_types(name, given)
         if "kind" in given and given["kind"] not in get_args(Kind):
             raise DataError(
                 f"column {name!r} of the schema is of kind {given['kind']!r}, and there is none; {nearest(given['kind'], get_args(Kind))}"
             )
-        for key in ("step", "lowest", "highest", "missing"):
-            if given.get(key) is not None and not isinstance(given[key], int | float):
-                raise DataError(f"column {name!r} of the schema has {key} {given[key]!r}; a number was wanted.")
-        if not isinstance(given.get("levels", ()), list | tuple):
-            raise DataError(f"column {name!r} of the schema has levels {given['levels']!r}; a list of values was wanted.")
-        _check_form(name, given.get("kind"), str(given.get("form", "")))
+        form = given.get("form", "")
+        check_form(name, given.get("kind"), form)
         asked[name] = {key: value for key, value in given.items() if key != "name"}
+        if form and "kind" not in given and (kind := _kind_of(form)):
+            asked[name]["kind"] = kind
     return asked
 
 
-def _check_form(name: str, kind: Kind | None, form: str) -> None:
+def check_form(name: str, kind: Kind | None, form: str) -> None:
+    """DataError where a date or number cannot be read by a form."""
     if kind == "date" and form and not reading_dates.is_form(form):
         raise DataError(f"column {name!r} of the schema has the form {form!r}, which no date can be read by. Write it as %d.%m.%Y %H:%M.")
     if kind == "number" and not reading_numbers.is_form(form):
         raise DataError(f"column {name!r} of the schema has the form {form!r}; forms of numbers are {', '.join(reading_numbers.STYLES)}.")
+
+
+def _kind_of(form: str) -> Kind | None:
+    """What is written in a form, where that is clear."""
+    return "date" if reading_dates.is_form(form) else "number" if reading_numbers.is_form(form) else None
+
+
+def _check_types(name: str, given: Mapping[str, Any]) -> None:
+    """DataError where a field of a column is not of its type."""
+    wanted: dict[str, tuple[bool, str]] = {}
+    for key, value in given.items():
+        if key in ("kind", "form", "blank"):
+            wanted[key] = isinstance(value, str), "a text"
+        elif key == "step":
+            wanted[key] = value is None or (_is_number(value) and value > 0), "a number above 0, or null,"
+        elif key in ("lowest", "highest"):
+            wanted[key] = _is_number(value), "a number"
+        elif key == "missing":
+            wanted[key] = _is_number(value) and 0 <= value <= 1, "a number from 0 to 1"
+        elif key == "levels":
+            words = isinstance(value, list | tuple) and all(isinstance(level, str | int | float) for level in value)
+            wanted[key] = words and len(set(map(str, value))) == len(value), "a list of values that differ" if words else "a list of values"
+    for key, (right, what) in wanted.items():
+        if not right:
+            raise DataError(f"column {name!r} of the schema has {key} {_shown(given[key])}; {what} was wanted.")
+
+
+def _sound(column: Column) -> Column:
+    """The same. DataError where no value is left to it."""
+    if column.numeric and column.lowest > column.highest:
+        raise DataError(
+            f"column {column.name!r} of the schema has lowest {column.lowest:.10g} above highest {column.highest:.10g}. "
+            "Give both, or neither."
+        )
+    if column.kind in ("category", "boolean") and not column.levels:
+        raise DataError(f"column {column.name!r} of the schema has no levels. Name them, or leave the list out and they are found.")
+    if column.kind == "boolean" and len(column.levels) != 2:
+        raise DataError(f"column {column.name!r} of the schema has {len(column.levels)} levels; a boolean has 2. Take it as category.")
+    return column
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:60] + "…"
 
 
 def _constraint(schema: Schema, values: Mapping[str, Any]) -> Constraint:
@@ -82,8 +143,10 @@ def _constraint(schema: Schema, values: Mapping[str, Any]) -> Constraint:
     unknown = set(values) - {f.name for f in fields(Constraint)}
     if unknown:
         raise DataError(f"a constraint has no {sorted(unknown)[0]!r}; {nearest(sorted(unknown)[0], [f.name for f in fields(Constraint)])}")
-    constraint = Constraint.from_dict({"columns": (), **values})
-    columns = [schema[name] for name in constraint.columns]
+    names = values.get("columns", ())
+    if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names) or len(set(names)) < len(names):
+        raise DataError(f"the constraint {relation!r} has columns {_shown(names)}; a list of different names was wanted.")
+    columns = [schema[name] for name in names]
     wanted = {"together": 2, "within": 1}.get(relation, 2)
     if len(columns) < wanted or (relation != "together" and len(columns) > wanted):
         raise DataError(
@@ -98,4 +161,18 @@ def _constraint(schema: Schema, values: Mapping[str, Any]) -> Constraint:
         raise DataError(
             f"the constraint {relation!r} compares {columns[0].name!r}, a {columns[0].kind}, with {columns[1].name!r}, a {columns[1].kind}."
         )
-    return constraint
+    low, high = (_end(columns[0], key, values.get(key)) for key in ("lowest", "highest")) if relation == "within" else (None, None)
+    if relation == "within" and (low is None if high is None else low is not None and low > high):
+        raise DataError(
+            f"the constraint 'within' of {columns[0].name!r} wants a lowest, a highest or both, the lowest not above the highest."
+        )
+    return Constraint(cast("Relation", relation), tuple(names), low, high)
+
+
+def _end(column: Column, key: str, value: Any) -> float | None:
+    """An end of a range: of a date also as it is written, a day from its first to its last moment."""
+    if column.kind == "date" and isinstance(value, str):
+        return stretch(column, value)[key == "highest"]
+    if value is not None and not _is_number(value):
+        raise DataError(f"the constraint 'within' of {column.name!r} has {key} {_shown(value)}; a {column.kind} was wanted.")
+    return None if value is None else float(value)

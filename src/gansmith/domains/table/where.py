@@ -144,7 +144,7 @@ def _compared(column: Column, sign: str, word: str, text: str) -> Span:
 def _number(column: Column, word: str) -> Span:
     """The number or the stretch of time that a word means: a day is all of its seconds."""
     if column.kind == "date":
-        return _time(column, word)
+        return stretch(column, word)
     value = float(read_numbers([word], style_of(column.form))[0])  # as the column writes it, or plain: 1.234 may be a thousand and more
     if math.isnan(value):
         value = float(read_numbers([word])[0])
@@ -153,7 +153,8 @@ def _number(column: Column, word: str) -> Span:
     return value, value
 
 
-def _time(column: Column, word: str) -> Span:
+def stretch(column: Column, word: str) -> Span:
+    """The stretch of time that a word means in a column of dates. ConfigError where it is none."""
     value = float(read_dates([word], column.form)[0])
     if not math.isnan(value):
         return value, value
