@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from PIL import Image
 import customers
 import gansmith
 import tiny
+from gansmith import latent
 from gansmith.artefact import BLOCK, Generator
 from gansmith.domains.table.codec import TableCodec
 from gansmith.engine import probe
@@ -259,6 +261,27 @@ def test_a_failure_half_way_leaves_nothing(
 def test_what_cannot_be_drawn_gets_one_sentence(words: list[str], told: str, run: Run, say: Say) -> None:
     assert_told(say("sample", run.path, "-o", "a.csv", *words), told)
     assert not list(Path.cwd().iterdir())
+
+
+@pytest.mark.parametrize("words", [("invert", "made.png"), ("invert", "rows.csv"), ("directions",), ("directions", "--label", "yes")])
+def test_the_latent_of_rows_is_not_walked_or_sought(words: tuple[str, ...], run: Run, say: Say) -> None:
+    verb, *rest = words
+    assert_told(say(verb, run.path, *rest), "this generator makes rows of a table, one choice after the other, so")
+    assert not list(Path.cwd().iterdir())
+
+
+def test_latents_alone_are_no_rows_with_or_without_classes(run: Run) -> None:
+    made = gansmith.load(run.path)
+    assert made.classes
+    for card in (made.card, replace(made.card, classes=(), shares=())):
+        source = Generator(made.network, card, made.codec, made.domain)
+        for ask in (
+            lambda of: of.decode(latent.draw(0, "sample", 0, 3, made.card.network.latent or 1)),
+            lambda of: of.directions(2),
+            lambda of: gansmith.invert(of, made.sample(2).raw),
+        ):
+            with pytest.raises(ConfigError, match=r"makes rows of a table, one choice after the other, so .*Draw rows with sample"):
+                ask(source)
 
 
 def test_a_file_that_is_there_is_not_written_over(run: Run, say: Say) -> None:

@@ -301,8 +301,9 @@ class Generator:
     ) -> Samples:
         """Samples of given latents [N, Z] and what `labels` gives, [N] or [N, K].
 
-        `shift` [N, Z]: added to latents or styles, as `directions` tell.
+        `shift` [N, Z]: added to latents or styles, as `directions` tell. ConfigError for a generator that makes rows of a table.
         """
+        refuse_rows(self.card.layout, "a latent alone is no row")
         if not styled(self.network):
             latents = latent.truncate(latents, truncation)
         shift = torch.zeros_like(latents) if shift is None else shift
@@ -339,7 +340,8 @@ class Generator:
         return (self.network(latents) if condition is None else self.network(latents, condition)).float()
 
     def directions(self, count: int = 5) -> Directions:
-        """The `count` directions in which samples change most. ConfigError where there are not so many.  arXiv:2007.06600"""
+        """The `count` directions in which samples change most. ConfigError where there are not so many, or rows.  arXiv:2007.06600"""
+        refuse_rows(self.card.layout, "a latent has no directions along which a row would change little by little")
         size, network = self.card.network.latent or 1, self.network
         if not 1 <= count <= size:
             raise ConfigError(f"{count} directions were asked for; this generator has 1 to {size}, the numbers of its latent.")
@@ -387,6 +389,12 @@ def save(folder: Path, card: Card, codec: dict[str, Any], weights: dict[str, Ten
     write_json(folder / "config.json", card.to_dict())
     write_json(folder / "codec.json", codec)
     write_tensors(folder / "weights.safetensors", weights, {"format": FORMAT})
+
+
+def refuse_rows(layout: Layout, so: str) -> None:
+    """ConfigError for what cannot be done with the latent of rows of choices, `so` saying what follows for it."""
+    if layout.given:
+        raise ConfigError(f"this generator makes rows of a table, one choice after the other, so {so}. Draw rows with sample instead.")
 
 
 def _turns(codec: ChoiceCodec, wanted: Sequence[Any], label: Label | None, balance: str | None) -> list[Tensor]:

@@ -105,9 +105,10 @@ def stylegan2() -> Recipe:
     Source: arXiv:1912.04958, sections 3 and 4, appendix B: non-saturating game, R1 with weight 10 every 16 steps, Adam with 2e-3, 0 and
     0.99, batches of 32, 512 latents, an average with a half-life of 10,000 samples. The path length weighs ln 2 / (ln r - ln 2), with
     gradients divided by r, for pictures of r by r: 0.2 is that of 64.
-    Differs: the path length is taken at every step, not at every eighth; no two styles are mixed in one sample; noise is made from the
-    latent (networks/stylegan2.py). The channels are left to be chosen; the paper has 512 on every grid up to 64x64. Its weight of R1
-    is for 1024x1024; penalty.gamma=null chooses one by the data.
+    Differs: the path length is taken at every step, not at every eighth; Adam's rate and moments are not rescaled for the penalty of every
+    16th step, as the paper's are; no two styles are mixed in one sample; noise is made from the latent (networks/stylegan2.py). The
+    channels are left to be chosen; the paper has 512 on every grid up to 64x64. Its weight of R1 is for 1024x1024; penalty.gamma=null
+    chooses one by the data.
     """
     return _older(
         {

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from gansmith import latent
-from gansmith.artefact import BLOCK, Generator, Samples
+from gansmith.artefact import BLOCK, Generator, Samples, refuse_rows
 from gansmith.domains.image.pictures import Target, Unreadable, decode, header
 from gansmith.errors import ConfigError, DataError
 from gansmith.networks.grid import grids, halve
@@ -70,6 +70,7 @@ def invert(
     if starts > POOL:
         raise ConfigError(f"{starts} starts were asked for; there are {POOL} drawn samples to start from.")
     source = run if isinstance(run, Generator) else load(run, generator)
+    refuse_rows(source.card.layout, "no latent can be sought by small steps towards a given row")
     wanted = source.sample(1).raw
     given = pictures if isinstance(pictures, np.ndarray) else _opened([Path(path) for path in pictures], source, wanted)
     if not len(given) or given.shape[1:] != wanted.shape[1:] or given.dtype != wanted.dtype:
