@@ -150,13 +150,13 @@ def probe(
     assert recipe.network.latent
     assert recipe.penalty.gamma is not None
     batch, cores, device = recipe.run.batch * recipe.game.critics, os.cpu_count() or 1, setting.device
-    pair = [network.to(device) for network in networks()]
-    sizes = [sum(p.numel() for p in network.parameters() if p.requires_grad) for network in pair]
+    generator, discriminator = (network.to(device) for network in networks())
     trials: list[Trial] = []
     references: dict[str, list[torch.Tensor]] = {}
 
     def measure(way: Way, count: int) -> tuple[list[torch.Tensor], float]:
-        players = Players(*copy.deepcopy(pair), OPTIMISERS[recipe.optimiser.name])  # each way from the same place
+        pair = copy.deepcopy(generator), copy.deepcopy(discriminator)  # so that each way starts from the same place
+        players = Players(*pair, OPTIMISERS[recipe.optimiser.name])
         with threads(way.threads):
             return _measure(players, feed(count), objective(recipe, setting, way.precision, way.form), recipe, setting.layout)
 
@@ -172,7 +172,7 @@ def probe(
         chosen = best(alone)
         _, seconds = measure(chosen.way, batch // workers)
         if recipe.machine.workers or batch / seconds > WORTH * best(trials).samples_per_second:
-            talk = _talk(sizes, workers)
+            talk = _talk([sum(p.numel() for p in n.parameters() if p.requires_grad) for n in (discriminator, generator)], workers)
             trials.append(Trial(chosen.way, workers, batch / (seconds + talk), chosen.cosine))
     return [t for t in trials if t.workers == recipe.machine.workers] or trials
 
