@@ -83,6 +83,10 @@ def test_windows_lines_and_empty_lines(tmp_path: Path) -> None:
     assert cells(read(put(tmp_path, "a,b\r\n1,2\r\n\r\n3,4\r\n"))) == [["1", "2"], ["3", "4"]]
 
 
+def test_empty_lines_of_one_column_are_empty_cells(tmp_path: Path) -> None:
+    assert cells(read(put(tmp_path, "\na\n\n1\n\n\n2\n\n"))) == [[""], ["1"], [""], [""], ["2"]]
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
 def test_the_encoding_is_found(encoding: str, tmp_path: Path) -> None:
     table = read(put(tmp_path, "straße,größe\nMüller,1\nGrün,2\n".encode(encoding)))

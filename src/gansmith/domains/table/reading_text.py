@@ -92,7 +92,8 @@ def holds_table(path: Path) -> bool:
 
 def _even(text: Text, reader: Iterator[list[str]]) -> Iterator[list[str]]:
     width = len(text.header)
-    line = 0
+    line = empty = 0
+    headed = False
     for row in reader:
         if row == [END]:
             return
@@ -100,7 +101,8 @@ def _even(text: Text, reader: Iterator[list[str]]) -> Iterator[list[str]]:
             raise DataError(f"{text.path} ends within a quote that is opened in the row of line {line + 1:,}. Close or remove it.")
         line = reader.line_num  # type: ignore[attr-defined]
         if len(row) != width:
-            if not row:  # an empty line
+            if not row:  # an empty line; below a single name an empty cell, unless nothing follows
+                empty += headed and width == 1
                 continue
             cells = f"{len(row)} cell{'s' * (len(row) != 1)}"
             raise DataError(
@@ -108,7 +110,9 @@ def _even(text: Text, reader: Iterator[list[str]]) -> Iterator[list[str]]:
                 f"{DELIMITERS.get(text.delimiter, repr(text.delimiter))}). Mend that line, or put quotes round cells that hold the "
                 "separator."
             )
+        yield from ([""] for _ in range(empty))
         yield row
+        empty, headed = 0, True
 
 
 def _parsed(sample: str, delimiter: str) -> list[list[str]]:
