@@ -111,8 +111,11 @@ def test_a_number_that_has_classes_is_made_as_one_of_them(tmp_path: Path) -> Non
 
 
 def test_a_number_of_which_every_value_is_rare_has_no_classes() -> None:
-    found = collect(pd.DataFrame({"y": np.arange(200) % 45, "x": np.arange(200) % 7}), DataSettings(target="y"))
+    rows = pd.DataFrame({"y": np.arange(200) % 45, "x": np.arange(200) % 7})
+    found = collect(rows, DataSettings(target="y"))
     assert found.labels is None
+    schema = Schema.from_dict(found.facts["schema"])
+    assert len(opening.labels_of(found.raw[:60], schema)[1]) == 45  # a table to judge by may be small
     codec = TABLE.fit(found)
     assert len(np.unique(codec.decode(torch.rand(500, codec.layout.channels) * 2 - 1)[:, 0])) > 20
 

@@ -194,7 +194,8 @@ ODD: dict[str, tuple[bytes, str | None, list[str]]] = {
         ["date", "number"],
     ),
     "no line of names": (rows(lambda i: f"{i % 9},{i % 3}", header="3,7").encode(), "T103", ["number", "number"]),
-    "very many levels": (rows(lambda i: f"w{i * 7919 % 40_009}x,{i % 5}", 100_000).encode(), "T112", ["category", "number"]),
+    "very many levels": (rows(lambda i: f"w{i * 7919 % 15_013}x,{i % 5}", 100_000).encode(), "T112", ["category", "number"]),
+    "levels that are all rare": (rows(lambda i: f"w{i * 7919 % 40_009}x,{i % 5}", 100_000).encode(), "T110", ["text", "number"]),
     "words that all differ": (rows(lambda i: f"w{i * i}{'x' * (i % 3)},{i % 5}", 100_000).encode(), "T110", ["text", "number"]),
 }  # fmt: skip
 

@@ -13,7 +13,7 @@ from gansmith.config import DataSettings
 from gansmith.data.store import Collection, RowWriter, cached, digest_rows, key_of, write
 from gansmith.domains.table import facts
 from gansmith.domains.table.codec import TableCodec
-from gansmith.domains.table.columns import are_classes
+from gansmith.domains.table.columns import FEW_CLASSES, are_classes
 from gansmith.domains.table.inference import infer
 from gansmith.domains.table.inference_convert import convert, converted, write_words
 from gansmith.domains.table.reading import Table, read
@@ -76,7 +76,7 @@ def build(table: Table, overrides: Mapping[str, Any], labelled: bool, folder: Pa
     digests = digest_rows(raw)
     codec = TableCodec.fit(raw, schema)
     codec.allowed()  # what was declared and no row can satisfy is told before anything is trained
-    labels, classes = labels_of(raw, schema) if labelled else (None, ())
+    labels, classes = labels_of(raw, schema) if labelled and _has_classes(raw, schema) else (None, ())
     counts = np.bincount(labels, minlength=len(classes)) if labels is not None else np.zeros(0, np.int64)
     known = facts.facts(table.kind, raw, schema, digests)
     about = {
@@ -88,6 +88,15 @@ def build(table: Table, overrides: Mapping[str, Any], labelled: bool, folder: Pa
     write(folder, digests, labels, classes, [*noticed, *facts.findings(known), *codec.findings], about)
 
 
+def _has_classes(raw: np.ndarray, schema: Schema) -> bool:
+    """Whether a codec of these rows, or of half of them, keeps the values of the target as levels."""
+    if schema.target is None or not schema[schema.target].numeric:
+        return schema.target is not None
+    values = raw[:, schema.place(schema.target)]
+    there = values[~np.isnan(values)]
+    return are_classes(len(np.unique(there)), len(there) // 2)
+
+
 def labels_of(raw: np.ndarray, schema: Schema) -> tuple[np.ndarray | None, tuple[str, ...]]:
     """Classes of the rows [N] int64 by the target, and their names: its levels, or its values where they are few numbers. (None, ()) where
     there is no target, or one of many values."""
@@ -97,7 +106,7 @@ def labels_of(raw: np.ndarray, schema: Schema) -> tuple[np.ndarray | None, tuple
     empty = np.isnan(values)
     if column.numeric:
         known = np.unique(values[~empty])
-        if not are_classes(len(known), int((~empty).sum()) // 2):  # so that they are classes also where half of the rows are held out
+        if len(known) > FEW_CLASSES:
             return None, ()
         names = tuple(write_words(known, column))
         labels = np.searchsorted(known, np.where(empty, 0.0, values))
