@@ -110,6 +110,17 @@ def test_a_number_that_has_classes_is_made_as_one_of_them(tmp_path: Path) -> Non
         codec.allowed([codec.labelled("850")])
 
 
+def test_classes_lie_in_the_range_that_was_declared(tmp_path: Path) -> None:
+    (tmp_path / "s.json").write_text(json.dumps({"constraints": [{"relation": "within", "columns": ["y"], "lowest": 3}]}))
+    rows = pd.DataFrame({"y": np.arange(400) % 5 * 2, "x": np.arange(400) % 7})
+    found = collect(rows, DataSettings(target="y", table_schema=str(tmp_path / "s.json")))
+    assert found.classes == ("3", "4", "6", "8")
+    codec = TABLE.fit(found)
+    labels = codec.labels(codec.decode(torch.rand(50, codec.layout.channels)), found.classes)
+    assert labels is not None
+    assert set(labels) == {0, 1, 2, 3}
+
+
 def test_a_number_of_which_every_value_is_rare_has_no_classes() -> None:
     rows = pd.DataFrame({"y": np.arange(200) % 45, "x": np.arange(200) % 7})
     found = collect(rows, DataSettings(target="y"))

@@ -244,8 +244,8 @@ _SENTENCES: dict[str, tuple[Severity, str, str]] = {
     "T109": ("note", "ids are not learned but made anew", "Say kind number or category in the schema where the values mean something."),
     "T110": (
         "warning",
-        "free text and words that nearly all differ are not learned",
-        "Say kind category in the schema where the values mean something.",
+        "free text and words that nearly all differ or are all rare are not learned",
+        "Group the values so that many rows share one, or say kind category in the schema where some are shared.",
     ),
     "T111": ("note", "columns with one value are not learned but written as they are", "Nothing need be done."),
     "T112": (

@@ -14,6 +14,7 @@ from gansmith.data.store import Collection, RowWriter, cached, digest_rows, key_
 from gansmith.domains.table import facts
 from gansmith.domains.table.codec import TableCodec
 from gansmith.domains.table.columns import FEW_CLASSES, are_classes
+from gansmith.domains.table.fitting import grids
 from gansmith.domains.table.inference import infer
 from gansmith.domains.table.inference_convert import convert, converted, write_words
 from gansmith.domains.table.reading import Table, read
@@ -105,6 +106,7 @@ def labels_of(raw: np.ndarray, schema: Schema) -> tuple[np.ndarray | None, tuple
     column, values = schema[schema.target], np.asarray(raw[:, schema.place(schema.target)])
     empty = np.isnan(values)
     if column.numeric:
+        values = grids(schema)[schema.place(column.name)].snap(values)  # what a declared range moves to its ends is made as that
         known = np.unique(values[~empty])
         if len(known) > FEW_CLASSES:
             return None, ()
