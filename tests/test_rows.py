@@ -22,6 +22,7 @@ import tiny
 from gansmith import latent
 from gansmith.artefact import BLOCK, Generator
 from gansmith.domains.table.codec import TableCodec
+from gansmith.domains.table.schema import Column
 from gansmith.engine import probe
 from gansmith.errors import ConfigError, DataError, StorageError
 from gansmith.verbs import rows
@@ -331,6 +332,13 @@ def holes() -> pd.DataFrame:
 
 def read(path: Path) -> pd.DataFrame:
     return pd.read_csv(path, dtype=str, keep_default_na=False)
+
+
+def test_what_may_be_an_answer_is_no_gap_of_a_category() -> None:
+    words = ["a", "none", "-", "NA", "?", ""]
+    assert rows._there(words, Column("x", "category", ("a", "b"), blank="NA")).tolist() == [True] * 3 + [False] * 3
+    assert rows._there(words, Column("x", "category", ("a", "b"), blank="-")).tolist() == [True, True] + [False] * 4
+    assert rows._there(["1", "none", "-"], Column("x", "number")).tolist() == [True, False, False]
 
 
 def test_what_is_there_stays_and_what_is_missing_is_drawn(run: Run, tmp_path: Path, say: Say) -> None:

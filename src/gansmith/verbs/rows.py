@@ -15,7 +15,7 @@ from gansmith.artefact import BLOCK, Generator, Label
 from gansmith.domains.domain import ChoiceCodec
 from gansmith.domains.table import TableCodec
 from gansmith.domains.table.inference_convert import convert, read_words
-from gansmith.domains.table.inference_tally import is_marker
+from gansmith.domains.table.inference_tally import is_gap, is_marker
 from gansmith.domains.table.reading import Cells, Piece, Table, read
 from gansmith.domains.table.schema import Column
 from gansmith.errors import ConfigError, DataError, MissingExtra
@@ -149,11 +149,13 @@ def _filled(source: Generator, table: Table, pieces: Sequence[Piece], seed: int,
 
 
 def _there(words: Sequence[str], column: Column) -> np.ndarray:
-    """Which words [k] of a column stay as they are: those that are read, and all that are no mark of a missing value."""
+    """Which words [k] of a column stay as they are: those that are read, and all that are no mark of a missing value. What may be an
+    answer (none, -) is a mark of a category where it was one in training alone."""
     if column.kind in ("id", "text"):
         return np.ones(len(words), bool)
     read = ~np.isnan(read_words(words, column)) & column.learned
-    return read | np.asarray([not is_marker(word) for word in words], bool)
+    levels = column.kind in ("category", "boolean")
+    return read | np.asarray([not is_marker(w) or (levels and w != column.blank and not is_gap(w)) for w in words], bool)
 
 
 def _news(cells: Cells, column: Column) -> bool:
