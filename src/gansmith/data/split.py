@@ -17,6 +17,11 @@ TOGETHER = "by content hash, so equal samples fall on the same side"
 EACH = "by content hash, each of equal rows for itself"
 
 
+def usual(repeats: bool) -> str:
+    """The rule for samples that may be equal by chance (`Collection.repeats`), or for others."""
+    return EACH if repeats else TOGETHER
+
+
 def keys(digests: np.ndarray, rule: str) -> np.ndarray:
     """What the split is made by, uint64 [N]: the digests themselves; by the rule EACH those of equal samples told apart by their number.
 

@@ -50,9 +50,8 @@ def test_reach(a: np.ndarray, b: np.ndarray, labels: np.ndarray) -> float:
     a, b [S, n], labels [n]. The n differences, each a mean over seeds, are taken as a sample of their class (`_reach_of_sum`).
     """
     change = a.mean(0) - b.mean(0, dtype=float)
-    classes, sizes = np.unique(labels, return_counts=True)
-    weight = dict(zip(classes.tolist(), 1 / (len(classes) * sizes), strict=True))
-    return _reach_of_sum(change * np.array([weight[k] for k in labels.tolist()]), labels)
+    sizes = np.bincount(labels)
+    return _reach_of_sum(change / (np.count_nonzero(sizes) * sizes[labels]), labels)
 
 
 def _reach_of_sum(parts: np.ndarray, labels: np.ndarray) -> float:

@@ -68,7 +68,7 @@ class Opened:
         else:
             domain = domains.of(recipe.data.source, recipe.data.domain)
             collection = domain.open(recipe.data.source, recipe.data, largest, opening)
-        rule = (facts or {}).get("split", {}).get("rule", split.EACH if collection.repeats else split.TOGETHER)
+        rule = (facts or {}).get("split", {}).get("rule", split.usual(collection.repeats))
         keys = split.keys(collection.digests, rule)
         held = split.held_out(keys, recipe.data.held_out, config.split_seed(recipe), collection.labels)
         if (~held).sum() < 2:

@@ -12,7 +12,7 @@ import numpy as np
 from gansmith import config, domains
 from gansmith.artefact import Generator
 from gansmith.config import DataSettings, Recipe
-from gansmith.data.split import EACH, TOGETHER, held_out, keys
+from gansmith.data.split import held_out, keys, usual
 from gansmith.data.store import Collection, digest_rows
 from gansmith.domains.domain import Domain
 from gansmith.domains.table.opening import labels_of, rows_of
@@ -252,7 +252,7 @@ def _real(
         refuse_overlap(whole(real), trained, str(against))
         return trained, whole(real), True, {"data": f"{training} against {against}"}
     real = first if form is None else opened(against)
-    half = held_out(keys(real.digests, EACH if real.repeats else TOGETHER), 0.5, 0)
+    half = held_out(keys(real.digests, usual(real.repeats)), 0.5, 0)
     if not half.any() or half.all():
         raise DataError(f"found {len(real)} samples in {against}; to judge by them they are halved, which takes at least 2 different ones.")
     return Part(real, np.flatnonzero(~half)), Part(real, np.flatnonzero(half)), False, {"data": f"{against}, in halves"}
