@@ -24,7 +24,7 @@ from gansmith.domains.table.inference_asked import asked_of, check_form, overrid
 from gansmith.domains.table.inference_convert import OTHER, convert, converted, read_words, write_words, written
 from gansmith.domains.table.inference_tally import Dates, Tally, is_gap
 from gansmith.domains.table.reading import Table
-from gansmith.domains.table.reading_dates import STEPS, final_form
+from gansmith.domains.table.reading_dates import final_form, read_dates
 from gansmith.domains.table.reading_numbers import STYLES, form_of, id_number, read_numbers, style_of
 from gansmith.domains.table.schema import Column, Kind, Schema
 from gansmith.errors import DataError
@@ -39,6 +39,8 @@ STRAY = 0.05  # share of words among numbers that are taken as missing values
 FEWEST_NUMBERS = 20  # different ones; among fewer, a word is a level like them
 LONG = 60  # characters of a cell on average, above which it is free text where cells differ
 PAIRS = tuple(map(frozenset, ("01", ("0.0", "1.0"), ("true", "false"), ("yes", "no"), "tf", "yn")))
+CALENDAR = read_dates(["19000101", "21000101"], "%Y%m%d").tolist()  # from and to where numbers such as 20200131 may be days
+DAY_WORDS = frozenset({"day", "time", "datetime", "timestamp", "dt", "dob", "birthday", "ymd", "yyyymmdd", "datum", "fecha"})  # of a name
 ID_WORDS = frozenset({"id", "ids", "uuid", "guid"})  # of a name
 ID_NAMES = frozenset({"key", "index", "nr", "no"})  # whole names: a body mass index is none
 
@@ -93,6 +95,8 @@ def recognised(name: str, tally: Tally) -> Kind:
     if pair and all(map(is_gap, tally.missing)):
         return "boolean"
     if style := _style(tally):
+        if _are_days(name, tally, style):
+            return "date"
         return "id" if _is_count(name, tally, style) else "number"
     if tally.dates:
         return "date"
@@ -130,6 +134,17 @@ def _is_count(name: str, tally: Tally, style: str) -> bool:
     words = "".join(letter if letter.isalnum() else " " for letter in name).lower().split()
     named = bool(ID_WORDS & set(words)) or " ".join(words) in ID_NAMES or re.search(r"[a-z]I[dD]$", name) is not None
     return seen.counted or (differ and (named or seen.highest - seen.lowest + 1 == tally.rows))
+
+
+def _are_days(name: str, tally: Tally, style: str) -> bool:
+    """Whether whole numbers such as 20200131 are days: each is one of the calendar, and the name says so, or there are too many different
+    ones for chance, and they do not count the rows."""
+    seen = next(iter(tally.dates.values()), None) if tally.dates else None
+    if seen is None or not CALENDAR[0] <= seen.lowest <= seen.highest < CALENDAR[1]:
+        return False
+    parts = re.findall(r"[a-z]+", re.sub(r"([a-z])([A-Z])", r"\1 \2", name).lower())
+    named = any(part in DAY_WORDS or part.endswith("date") for part in parts)
+    return named or (tally.distinct >= FEWEST_NUMBERS and not tally.numbers[style].counted)
 
 
 def _column(name: str, tally: Tally, asked: Mapping[str, Any], notes: Notes) -> Column:
@@ -171,14 +186,13 @@ def _date(column: Column, tally: Tally, notes: Notes) -> Column:
         raise DataError(f"column {column.name!r} cannot {wanted}: it holds {_example(tally)}. Give its form, for example %d.%m.%Y %H:%M.")
     if seen.unread:
         notes["T105"][column.name] = f"{seen.unread:,} cells that are not of the form {form} are taken as missing"
-    if len(seen.zones) > 1:
-        notes["T107"][column.name] = ", ".join(sorted(seen.zones)[:4])
+    if len(seen.manner.zones) > 1:
+        notes["T107"][column.name] = ", ".join(sorted(seen.manner.zones)[:4])
     swapped = form.translate({ord("m"): "d", ord("d"): "m"})
     if swapped != form and swapped in (tally.dates or {}):
         notes["T108"][column.name] = f"{form}, and not {swapped}"
-    step = STEPS[seen.fine]
-    form = column.form or final_form(form, seen.zones, seen.bare, step)
-    return _missing(replace(column, step=step, lowest=seen.lowest, highest=seen.highest, form=form), tally, seen.unread)
+    form = column.form or final_form(form, seen.manner)
+    return _missing(replace(column, step=seen.step, lowest=seen.lowest, highest=seen.highest, form=form), tally, seen.unread)
 
 
 def _category(column: Column, tally: Tally, notes: Notes) -> Column:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from gansmith.domains.table.reading import Cells
-from gansmith.domains.table.reading_dates import bare_fields, coarsest, forms_of, read_cells, read_dates, zones_of
+from gansmith.domains.table.reading_dates import STEPS, Manner, coarsest, forms_of, read_cells, read_dates
 from gansmith.domains.table.reading_numbers import FINENESS, STYLES, fineness, read_numbers
 
 MARKERS = frozenset({"", "na", "n/a", "#n/a", "<na>", "nan", "nat", "null", "none", "?", "-"})  # in small letters, without blanks around
@@ -26,6 +26,7 @@ LONGEST_INTEGER = 15  # digits; a double cannot tell all longer ones apart
 _LEADING_ZERO = re.compile(r"^\s*[+-]?0\d", re.MULTILINE)
 _LONG_INTEGER = re.compile(rf"^\s*[+-]?\d{{{LONGEST_INTEGER + 1},}}\s*$", re.MULTILINE)
 _COUNTED = re.compile(r"(.*?\D)(\d+)", re.DOTALL)
+_DAY_NUMBER = re.compile(r"\d{8}(\d{4}(\d\d)?)?")  # 20200131, maybe with a time: a number, and maybe a day
 _CONSTANT = re.compile(r"\d+(?=#)")  # the leading digits of a number, which have not changed yet
 
 
@@ -81,15 +82,16 @@ class Dates:
     lowest: float = math.inf
     highest: float = -math.inf
     fine: int = 0
-    zones: set[str] = field(default_factory=set)
-    bare: set[str] = field(default_factory=set)
+    manner: Manner = field(default_factory=Manner)
 
     def add(self, values: np.ndarray, words: Sequence[str], form: str) -> None:
         self.lowest, self.highest = min(self.lowest, float(values.min())), max(self.highest, float(values.max()))
         self.fine = coarsest(values, self.fine)
-        if "%z" in form:
-            self.zones |= zones_of(words, form)
-        self.bare |= bare_fields(words, form)
+        self.manner.add(words, form)
+
+    @property
+    def step(self) -> float:
+        return max(STEPS[self.fine], self.manner.finest)
 
 
 class Pattern:
@@ -222,7 +224,8 @@ class Tally:
 
     def _date(self, words: Sequence[str], counts: Sequence[int], numeric: bool) -> None:
         if self.dates is None:
-            self.dates = {} if numeric else {form: Dates() for form in forms_of(words[0])}
+            likely = not numeric or _DAY_NUMBER.fullmatch(words[0])
+            self.dates = {form: Dates() for form in forms_of(words[0])} if likely else {}
         for form, seen in list(self.dates.items()):
             values = (read_cells if form == self._date_form else read_dates)(words, form)
             there = ~np.isnan(values)

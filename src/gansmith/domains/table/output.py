@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gansmith.domains.table.inference_convert import written
+from gansmith.domains.table.reading_dates import fixed_zone, has_day
 from gansmith.domains.table.schema import Column, Schema
 from gansmith.errors import storage_error
 
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 AT_ONCE = 1 << 20  # cells written at a time
-
-_ZONED = re.compile(r"(%z|Z|[+-]\d{2}:?\d{2})$")
 
 
 def write(raw: np.ndarray, schema: Schema, path: Path) -> None:
@@ -49,7 +47,7 @@ def frame(raw: np.ndarray, schema: Schema, start: int = 0) -> DataFrame:
 
 
 def _is_text(column: Column) -> bool:
-    return not column.learned or (column.kind == "date" and "%d" not in column.form and "%-d" not in column.form)
+    return not column.learned or (column.kind == "date" and not has_day(column.form))
 
 
 def _typed(values: np.ndarray, column: Column) -> Any:
@@ -61,13 +59,13 @@ def _typed(values: np.ndarray, column: Column) -> Any:
         moments = (filled * 1e6).round().astype("int64").view("datetime64[us]")
         moments[empty] = np.datetime64("NaT")
         found = pandas.Series(moments)
-        return found.dt.tz_localize("UTC") if _ZONED.search(column.form) else found
+        return found.dt.tz_localize("UTC") if "%z" in column.form or fixed_zone(column.form) is not None else found
     if column.kind == "number":
         whole = column.step is not None and column.step >= 1 and float(column.step).is_integer() and np.abs(filled).max(initial=0) < 2**53
         return pandas.Series(pandas.arrays.IntegerArray(filled.astype(np.int64), empty)) if whole else pandas.Series(values)
     if sorted(level.lower() for level in column.levels) == ["false", "true"]:
         true = [level.lower() == "true" for level in column.levels]
         return pandas.Series(pandas.arrays.BooleanArray(np.asarray(true)[filled.astype(np.int64)], empty))
-    return pandas.Series(
-        pandas.Categorical.from_codes(np.where(empty, -1, filled).astype(np.int64), categories=pandas.Index(column.levels))
-    )
+    places = np.cumsum([bool(level) for level in column.levels]) - 1  # among those that have names; no other is made
+    codes = np.where(empty, -1, places[filled.astype(np.int64)])
+    return pandas.Series(pandas.Categorical.from_codes(codes, categories=pandas.Index(column.named)))

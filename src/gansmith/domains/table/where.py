@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gansmith.domains.table.reading_dates import DAY, forms_of, read_dates, write_dates
+from gansmith.domains.table.reading_dates import DAY, fixed_zone, forms_of, read_dates, write_dates
 from gansmith.domains.table.reading_numbers import read_numbers, style_of, write_numbers
 from gansmith.domains.table.schema import Column, Schema
 from gansmith.errors import ConfigError, nearest
@@ -23,7 +23,6 @@ Span = tuple[float, float]  # lowest and highest value in it
 
 ALL: tuple[Span, ...] = ((-math.inf, math.inf),)
 _SIGN = re.compile(r"(?=(>=|<=|!=|==|=|>|<))")  # wherever one begins: a column may be called "pay>"
-_ZONE = re.compile(r"([+-])(\d{2}):?(\d{2})$")
 
 
 @dataclass(frozen=True)
@@ -158,8 +157,7 @@ def stretch(column: Column, word: str) -> Span:
     value = float(read_dates([word], column.form)[0])
     if not math.isnan(value):
         return value, value
-    zone = _ZONE.search(column.form)
-    shift = 60 * (60 * int(zone[2]) + int(zone[3])) * (1 if zone[1] == "+" else -1) if zone else 0
+    shift = fixed_zone(column.form) or 0
     for form in forms_of(word):
         value = float(read_dates([word], form)[0]) - (0 if "%z" in form else shift)
         whole = not any(field in form for field in ("%H", "%I"))

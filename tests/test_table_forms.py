@@ -1,0 +1,160 @@
+"""Cells of every form come back as they were read: recognised, read and written again."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gansmith.domains.table.inference import infer, read_words, write_words
+from gansmith.domains.table.output import frame
+from gansmith.domains.table.reading import read
+from gansmith.domains.table.reading_dates import FORMS, forms_of, has_day, is_form, read_dates, write_dates
+from gansmith.domains.table.schema import Column, Schema
+from gansmith.domains.table.where import parse
+
+RNG = np.random.default_rng(0)
+DAYS = [datetime(2015, 1, 1) + timedelta(seconds=int(s)) for s in RNG.integers(0, 6 * 365 * 86_400, 120)]
+MICROSECONDS = [d.replace(microsecond=int(m)) for d, m in zip(DAYS, RNG.integers(1, 10**6, len(DAYS)), strict=True)]
+
+
+def column(words: list[str], name: str = "x") -> Column:
+    beside = [str(i % 2) for i in range(len(words))]
+    return infer(read(pd.DataFrame({name: words, "other": beside}, dtype=object)))[0][name]
+
+
+def back(words: list[str], found: Column) -> list[str]:
+    return write_words(read_words(words, found), found)
+
+
+# --- dates ---------------------------------------------------------------------------------------------------------------
+
+DATES: list[tuple[list[str], str]] = [
+    ([f"{d:%d-%b-%Y}".upper() for d in DAYS], "%d-%^b-%Y"),
+    ([f"{d:%d-%b-%y}".upper() for d in DAYS], "%d-%^b-%y"),
+    ([f"{d.day} {d:%b %Y}".lower() for d in DAYS], "%-d %_b %Y"),
+    ([f"{d:%d%b%Y}".upper() for d in DAYS], "%d%^b%Y"),
+    ([f"{d:%B} {d.day}, {d.year}" for d in DAYS], "%B %-d, %Y"),
+    ([f"{d.day} {d:%B %Y}" for d in DAYS], "%-d %B %Y"),
+    ([f"{d:%d %B %Y}".upper() for d in DAYS], "%d %^B %Y"),
+    ([f"{d:%b} {d.day} {d.year}" for d in DAYS], "%b %-d %Y"),
+    ([f"{d:%a, %d %b %Y %H:%M:%S} GMT" for d in DAYS], "%a, %d %b %Y %H:%M:%S GMT"),
+    ([f"{d:%Y-%m-%d %H:%M:%S} UTC" for d in DAYS], "%Y-%m-%d %H:%M:%S UTC"),
+    ([f"{d:%Y-%m-%d %H:%M:%S}+00" for d in DAYS], "%Y-%m-%d %H:%M:%S+00"),
+    ([f"{d:%d/%m/%Y, %H:%M:%S}" for d in DAYS], "%d/%m/%Y, %H:%M:%S"),
+    ([f"{d:%Y%m%dT%H%M%S}" for d in DAYS], "%Y%m%dT%H%M%S"),
+    ([f"{d:%Y%m%dT%H%M%S}Z" for d in DAYS], "%Y%m%dT%H%M%SZ"),
+    ([f"{d:%Y%m%d%H%M%S}" for d in DAYS], "%Y%m%d%H%M%S"),
+    ([f"{d:%Y%m%d}" for d in DAYS], "%Y%m%d"),
+    ([f"{d:%I:%M}{d:%p}".lower() for d in DAYS], "%I:%M%P"),
+    ([f"{d.hour % 12 or 12}:{d:%M %p}" for d in DAYS], "%-I:%M %p"),
+    ([f"{d:%Y-%m-%d %H:%M:%S},{d.microsecond // 1000:03}" for d in MICROSECONDS], "%Y-%m-%d %H:%M:%S,%3f"),
+    *(
+        ([f"{d:%Y-%m-%d %H:%M:%S}.{f'{d.microsecond:06}'[:width]}" for d in MICROSECONDS], f"%Y-%m-%d %H:%M:%S.%{width}f")
+        for width in range(1, 6)
+    ),
+    ([f"{d:%H:%M:%S.%f}" for d in MICROSECONDS], "%H:%M:%S.%f"),
+    ([f"{d:%H:%M:%S.%f}".rstrip("0") for d in MICROSECONDS], "%H:%M:%S.%-f"),
+    ([str(d.replace(microsecond=d.microsecond % 3 * 1000)) for d in MICROSECONDS], "%Y-%m-%d %H:%M:%S.%-6f"),
+    ([f"{d.hour + 24 * (d.day % 3)}:{d:%M}" for d in DAYS], "%-H:%M"),  # a duration
+    ([f"{d.hour + 24 * d.day:02}:{d:%M:%S}" for d in DAYS], "%H:%M:%S"),
+]
+
+
+@pytest.mark.parametrize(("words", "form"), DATES, ids=[form for _, form in DATES])
+def test_a_date_is_recognised_and_comes_back_as_written(words: list[str], form: str) -> None:
+    found = column(words)
+    assert (found.kind, found.form, back(words, found)) == ("date", form, words)
+    assert is_form(form)
+    when = pd.Series(DAYS if "f" not in form else MICROSECONDS).astype("datetime64[us]")
+    if has_day(form) and "%-6f" not in form:
+        read_again = pd.Series(read_words(words, found) * 1e6).round().astype("int64").astype("datetime64[us]")
+        assert (when - read_again).abs().max() < pd.Timedelta(days=1)
+
+
+DAY_NUMBERS = [f"{d:%Y%m%d}" for d in DAYS]
+
+
+@pytest.mark.parametrize(
+    ("name", "words", "kind"),
+    [
+        ("x", DAY_NUMBERS, "date"),
+        ("x", DAY_NUMBERS[:10] * 6, "number"),  # too few to be no chance
+        *((name, DAY_NUMBERS[:10] * 6, "date") for name in ("date", "Order Date", "orderDate", "SALEDATE", "day", "valid_dt")),
+        ("customers", DAY_NUMBERS[:10] * 6, "number"),
+        ("date", [*DAY_NUMBERS, "20200230"], "number"),
+        ("date", [*DAY_NUMBERS, "18991231"], "number"),
+        ("date", [*DAY_NUMBERS, "21000101"], "number"),
+        ("date", [*DAY_NUMBERS, "0"], "number"),
+        ("x", [str(n) for n in range(20200101, 20200131)], "id"),  # counted on
+        ("day", [str(n) for n in range(20200101, 20200131)], "date"),
+        ("order", [str(n) for n in RNG.integers(10**7, 10**8, 200)], "number"),
+        ("date", [f"{d:%Y%m%d}" if d.day > 3 else "" for d in DAYS], "date"),
+        ("year", [str(d.year) for d in DAYS], "number"),
+        ("month", [f"{d:%Y%m}" for d in DAYS], "number"),
+    ],
+)
+def test_whole_numbers_are_days_where_there_is_no_doubt(name: str, words: list[str], kind: str) -> None:
+    found = column(words, name)
+    assert found.kind == kind
+    if kind == "date":
+        assert found.form == "%Y%m%d"
+        assert back(words, found) == words
+
+
+@pytest.mark.parametrize("words", [["2020-Q1", "2019-Q4"], ["2020-W05", "2019-W52"], ["2020-01", "2019-12"], ["Jan 2020", "Dec 2019"]])
+def test_months_quarters_and_weeks_are_categories(words: list[str]) -> None:
+    assert column(words * 30).kind == "category"
+
+
+def test_a_wrong_day_of_the_week_is_no_date() -> None:
+    assert np.isnan(read_dates(["Mon, 05 Mar 2020"], "%a, %d %b %Y")).all()
+    assert not np.isnan(read_dates(["Thu, 05 Mar 2020"], "%a, %d %b %Y")).any()
+
+
+def test_a_form_can_be_found_by_its_parts() -> None:
+    moment = datetime(2013, 11, 25, 21, 45, 50, 120_000).timestamp()
+    for form in FORMS:
+        assert form in forms_of(write_dates([moment], form)[0])
+
+
+def test_conditions_and_frames_know_the_new_forms() -> None:
+    words = [f"{d:%d-%b-%Y %H:%M:%S} UTC".upper() for d in DAYS]
+    found = column(words)
+    schema = Schema((found,))
+    (span,) = parse("x>=05-JAN-2020 10:00:00 UTC", schema).spans
+    assert parse("x>=2020-01-05 10:00:00", schema).spans[0] == span == parse("x>=05-jan-2020 10:00:00", schema).spans[0]
+    assert (found.form, span[0]) == ("%d-%^b-%Y %H:%M:%S UTC", 1578218400.0)
+    made = frame(read_words(words, found)[:, None], schema)
+    assert str(made["x"].dt.tz) == "UTC"
+    assert back([str(v) for v in made["x"]], found) == words  # what a frame holds is read again
+
+
+@st.composite
+def date_columns(draw: st.DrawFn) -> tuple[str, list[str]]:
+    """A form, and cells of it."""
+    form = draw(st.sampled_from(FORMS))
+    if draw(st.booleans()) and form.startswith("%") and not form.startswith(("%Y%m", "%d%b")):
+        form = re.sub(r"%(?=[dmHI])", "%-", form)
+    form = re.sub("%(?=[bB])", draw(st.sampled_from(["%", "%^", "%_"])), form)
+    form = form.replace("%p", draw(st.sampled_from(["%p", "%P"])))
+    form = form.replace("%z", draw(st.sampled_from(["Z", "UTC", "+02:00", "-0330", "+05", "%z"])))
+    form = form.replace("%f", draw(st.sampled_from(["%f", "%-f", "%-3f", "%1f", "%3f", "%5f"])))
+    start = datetime(1970, 1, 2) if has_day(form) else datetime(1970, 1, 1)
+    end = datetime(2068, 12, 30) if has_day(form) else datetime(1970, 1, 1, 23, 59, 59)
+    moments = draw(st.lists(st.datetimes(start, end).map(lambda d: (d - datetime(1970, 1, 1)).total_seconds()), min_size=2, max_size=30))
+    return form, write_dates(moments, form)
+
+
+@given(date_columns())
+def test_cells_of_every_form_of_dates_come_back(drawn: tuple[str, list[str]]) -> None:
+    form, words = drawn
+    found = column(words, "day")
+    if len(set(words)) > 1:
+        assert (form, found.kind) == (form, "date")
+        assert back(words, found) == words
