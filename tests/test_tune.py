@@ -201,8 +201,11 @@ def test_a_constant_penalty_weight_stays_constant() -> None:
 
 @pytest.mark.parametrize(
     ("budget_", "words"),
-    [((0.0,), "0 minutes"), ((-1.0,), "-1 minutes"), ((math.nan,), "nan minutes"), ((1, 0), "0 trials"), ((1, 1, 0), "--jobs")],
-)
+    [
+        ((0.0,), "0 minutes"), ((-1.0,), "-1 minutes"), ((math.nan,), "nan minutes"), ((math.inf,), "has no end"), ((1, 0), "0 trials"),
+        ((1, 1, 0), "--jobs"),
+    ],
+)  # fmt: skip
 def test_an_empty_budget_is_refused(budget_: tuple[Any, ...], words: str) -> None:
     with pytest.raises(ConfigError, match=words):
         Budget(*budget_)
@@ -214,6 +217,7 @@ def test_the_time_is_shared_out() -> None:
     assert Budget(30, jobs=2).trial(math.inf) == pytest.approx(180)
     assert Budget(30, trials=4).trial(math.inf) == pytest.approx(270)
     assert Budget(30).trial(20.0) == 20.0
+    assert Budget(60).until(30 * 60) == pytest.approx(48 * 60)  # of what is added, the judgement has its share
 
 
 def test_the_rest_is_for_seeds(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -637,6 +641,8 @@ def test_who_joins_a_study_takes_its_trials_length(folder: TuneFolder, tmp_path:
         ("somewhere", ConfigError, "--storage takes the address of a database"),
         ("postgresql://me:secret@127.0.0.1:1/x", RunError, r"postgresql://me:\*\*\*@127.0.0.1:1/x (needs a driver|cannot be reached)"),
         ("nosuchdatabase://x", RunError, "needs a driver"),
+        ("sqlite://", ConfigError, "in the memory of one process"),
+        ("sqlite:///:memory:", ConfigError, "in the memory of one process"),
     ],
 )
 def test_a_storage_that_cannot_be_reached_is_told(url: str, error: type[Exception], words: str, tmp_path: Path) -> None:
@@ -746,7 +752,7 @@ def test_a_search_ends_with_recipes_importance_and_a_page(stubbed: dict[str, Any
     assert trials[0].default
     best = min(trials[1:], key=lambda t: t.score or 9)
     assert found.found.best == best.number
-    assert [name for name, _ in stubbed["judged"]] == [f"{arm}-{seed}" for seed in range(3) for arm in ARMS]
+    assert [name for name, _ in stubbed["judged"]] == [f"{arm}-{seed}" for seed in (1, 2, 3) for arm in ARMS]  # 0 has chosen
     assert stubbed["judged"][1][1] == best.values
     assert stubbed["judged"][0][1] == {}  # the default is what train would do
     assert found.found.winner == "found"
@@ -829,6 +835,13 @@ def test_all_trials_failing_says_the_common_cause(stubbed: dict[str, Any], tmp_p
         tune(tmp_path, trials=2)
 
 
+def test_a_cause_is_the_same_at_another_step_and_layer(stubbed: dict[str, Any], tmp_path: Path) -> None:
+    causes = iter(["no room.", "at step 7 layers.0.weight burst.", "at step 1,200 layers.2.weight burst.", "no disk."])
+    stubbed["score"] = lambda values: (_ for _ in ()).throw(TrainingError(next(causes)))
+    with pytest.raises(RunError, match=r"2 of them with this: at step 7 layers.0.weight burst."):
+        tune(tmp_path, trials=20)
+
+
 class Killed(verb.Silent):
     """An audience that ends the process, as far as a test can, when so many trials have ended."""
 
@@ -870,11 +883,11 @@ def test_a_judgement_that_was_killed_goes_on_where_it_was(stubbed: dict[str, Any
     with pytest.raises(tiny.Crash):
         tune(tmp_path)
     folder = tmp_path / "toy-ring-tune-1"
-    (folder / "finals" / "found-1-1").mkdir()
+    (folder / "finals" / "found-2-1").mkdir()
     tried, asked = len(stubbed["tried"]), json.loads((folder / "tune.json").read_text())
     found = tune(tmp_path, resume=folder).found
     assert len(stubbed["tried"]) == tried
-    assert [name for name, _ in stubbed["judged"]][4:] == ["found-1", "default-2", "found-2"]
+    assert [name for name, _ in stubbed["judged"]][4:] == ["found-2", "default-3", "found-3"]
     assert found.final_minutes == pytest.approx(asked["final"] / 60)
     assert len(found.judged) == 6
 
@@ -891,13 +904,45 @@ def test_a_finished_search_goes_on_only_with_more_to_spend(stubbed: dict[str, An
     assert len(more.judged) == 6
 
 
+def test_what_is_added_to_a_search_is_for_trials_too(stubbed: dict[str, Any], tmp_path: Path) -> None:
+    first = tune(tmp_path).path
+    asked = json.loads((first / "tune.json").read_text())
+    (first / "tune.json").write_text(json.dumps({**asked, "spent": 301.0}))
+    with pytest.raises(RunError, match=r"of the 5 minutes of .* nothing is left.*Give more --minutes too"):
+        tune(tmp_path, resume=first, trials=8)
+    more = tune(tmp_path, resume=first, minutes=7, trials=8)  # three fifths of 7 are spent long ago
+    assert len(more.found.trials) == 8
+
+
+def test_a_moment_is_time_for_the_default(stubbed: dict[str, Any], tmp_path: Path) -> None:
+    asked = json.loads((tune(tmp_path, minutes=1e-9, trials=None).path / "tune.json").read_text())
+    assert asked["trial"] * asked["speed"] == pytest.approx(tiny.BATCH)
+
+
+def test_a_storage_is_found_again_from_anywhere_and_missed_where_it_is_gone(
+    stubbed: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    (tmp_path / "there").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    with pytest.raises(tiny.Crash):
+        tune(Path("runs"), storage="sqlite:///study.db", audience=Killed(2))
+    monkeypatch.chdir(tmp_path / "there")
+    folder = tmp_path / "here" / "runs" / "toy-ring-tune-1"
+    assert len(tune(tmp_path, resume=folder).found.trials) == 6
+    assert not list((tmp_path / "there").iterdir())
+    (tmp_path / "here" / "study.db").unlink()
+    with pytest.raises(RunError, match=r"here/study.db holds no trials of this search. Put back"):
+        tune(tmp_path, resume=folder, trials=8)
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
         ({"settings": {"run.seed": 3}}, "run.seed is 0, asked for 3"),
         ({"data": "toy:grid"}, "data.source is toy:ring, asked for toy:grid"),
         ({"space": {"penalty.gamma": [1, 2]}}, "the space is another"),
-        ({"storage": "sqlite:///x.db"}, "the storage is in the folder, asked for sqlite:///x.db"),
+        ({"storage": "sqlite:///x.db"}, "the storage is in the folder, asked for sqlite:////.*/x.db"),
         ({"recipe": Recipe()}, "keeps its recipe"),
         ({"name": "x"}, "keeps its recipe and its name"),
         ({"minutes": 0}, "0 minutes"),
@@ -1082,7 +1127,7 @@ def test_no_sample_is_on_two_sides(searched: verb.Tuned) -> None:
         kept = gansmith.Run(run).data["split"]["held_out"]
         assert sorted(kept) == sorted([*bench.aside.tolist(), *bench.fresh.tolist()])
     finals = list((searched.path / "finals").iterdir())
-    assert sorted(run.name for run in finals) == sorted(f"{arm}-{seed}-1" for arm in ARMS for seed in range(3))
+    assert sorted(run.name for run in finals) == sorted(f"{arm}-{seed}-1" for arm in ARMS for seed in (1, 2, 3))
     for run in finals:
         assert gansmith.Run(run).data["split"]["held_out"] == bench.fresh.tolist()
         assert gansmith.Run(run).recipe.run.seed == int(run.name.split("-")[1])
@@ -1116,7 +1161,7 @@ def test_the_page_shows_both_beside_real_samples(searched: verb.Tuned) -> None:
     page = Reader(searched.report.read_text())
     assert len(page.all("img")) == 3
     assert "Real, none of which was trained on" in page.said
-    assert gansmith.Run(searched.path / "finals" / "found-0-1").sample(3).raw.shape == (3, 8, 8, 1)
+    assert gansmith.Run(searched.path / "finals" / "found-1-1").sample(3).raw.shape == (3, 8, 8, 1)
 
 
 def test_a_table_is_searched_too_and_is_not_looked_at_while_it_learns(tmp_path: Path) -> None:

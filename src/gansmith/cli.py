@@ -479,8 +479,8 @@ def tune(
 ) -> None:
     """Search for better settings on DATA, and judge whether they are: with several seeds, on data that the search never saw.
 
-    The first trial is what [bold]gansmith train[/bold] would do. What is set with --set is not searched. Ctrl-C stops, and
-    [bold]gansmith tune --resume FOLDER[/bold] goes on.
+    The first trial is what [bold]gansmith train[/bold] would do. What is set with --set is not searched, unless --space
+    names it. Ctrl-C stops, and [bold]gansmith tune --resume FOLDER[/bold] goes on.
     """
     changes = _data_settings(size, channels, fit, labels, domain, target, schema) | _assignments(settings)
     if device is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from gansmith.errors import ConfigError
@@ -23,6 +24,8 @@ class Budget:
     def __post_init__(self) -> None:
         if not self.minutes > 0:
             raise ConfigError(f"the budget is {self.minutes:g} minutes, in which nothing can be tried. Give --minutes above 0.")
+        if math.isinf(self.minutes):
+            raise ConfigError("the budget has no end, and the time is divided into trials and the judgement. Give --minutes a number.")
         if self.trials is not None and self.trials < 1:
             raise ConfigError(f"the budget is {self.trials} trials, by which nothing can be found. Give --trials above 0, or leave it out.")
         if self.jobs < 1:
@@ -35,7 +38,11 @@ class Budget:
     @property
     def search(self) -> float:
         """Seconds that trials may take."""
-        return self.seconds * (1 - RESERVED)
+        return self.until(0.0)
+
+    def until(self, since: float) -> float:
+        """Seconds, of all that are spent, before which trials may begin, where the budget was raised when `since` were spent already."""
+        return since + (self.seconds - since) * (1 - RESERVED)
 
     def trial(self, longest: float) -> float:
         """Seconds of a trial, no longer than `longest`."""

@@ -35,7 +35,7 @@ from gansmith.verbs.tuned import folder as folders
 from gansmith.verbs.tuned.bench import Bench, share_aside
 from gansmith.verbs.tuned.folder import Asked, TuneFolder
 from gansmith.verbs.tuned.session import Audience, Begun, Progress, Session
-from gansmith.verbs.tuned.study import Study, optuna_or_told, shown
+from gansmith.verbs.tuned.study import Study, lasting, optuna_or_told, shown
 from gansmith.verbs.tuned.trying import Shop
 
 MINUTES = 30.0  # of a search that was given no length
@@ -99,7 +99,8 @@ def tune(
     jobs            processes at a time; 1 unless given
     space           a YAML file, or a mapping: what may be changed (docs/tune.md); None: a few settings around the automatic recipe's
     storage         address of a database, "sqlite:///tune.db" or "postgresql://…", that several machines may share; None: in the folder
-    recipe, settings  as for `train`: what every trial begins from. What `settings` names is not searched
+    recipe, settings  as for `train`: what every trial begins from. What `settings` names is not searched,
+                      unless `space` names it: then that is where the search begins
     runs, name      the folder is runs/name-tune-1 (-2, …); `name` is also that of the study in a storage
     resume          the folder of a search to go on with; of all else only minutes, trials and jobs may then be other
 
@@ -112,7 +113,7 @@ def tune(
     began = time.monotonic()
     optuna_or_told()
     if storage is not None:
-        shown(storage)  # an address that is none is refused before anything is read
+        storage = lasting(storage)  # an address that is none is refused before anything is read
     audience = audience or Silent()
     brought = None if isinstance(data, str | Path) else data
     if resume is not None:
@@ -186,7 +187,8 @@ def _begin(
             speed = max(speed, 1 / Shop(folder, start, bench, asked, data).costs({}))
         longest = _longest(default, speed)
         study = Study(folder, storage, asked.study, where, start.run.seed)
-        samples = study.begin(_about(asked, start, where), asked.values, round(budget.trial(longest) * speed))
+        enough = max(default.run.batch, round(budget.trial(longest) * speed))  # a step, however short the time
+        samples = study.begin(_about(asked, start, where), asked.values, enough)
         folder.write(replace(asked, speed=speed, longest=longest, trial=samples / speed))
     except BaseException:
         shutil.rmtree(folder.path, ignore_errors=True)
@@ -201,13 +203,16 @@ def _longest(default: Recipe, speed: float) -> float:
 
 def _space(space: str | Path | Mapping[str, Any] | None, start: Recipe, default: Recipe, fixed: set[str], opened: Opened) -> Space:
     """What may be changed: as was asked, else around the default."""
-    if isinstance(space, Mapping):
-        return spaces.of(space, start)
     if space is not None:
-        return spaces.read(space, start)
+        return _given(space, start)
     places = opened.layout.positions
     augments = opened.layout.geometry == "plane" and min(places) >= automatic.SMALLEST
     return spaces.automatic(default, fixed, len(opened.members) // 2, augments)
+
+
+def _given(space: str | Path | Mapping[str, Any], start: Recipe) -> Space:
+    """The space that was asked for."""
+    return spaces.of(space, start) if isinstance(space, Mapping) else spaces.read(space, start)
 
 
 def _hands(default: Recipe, space: Space) -> dict[str, Any]:
@@ -247,6 +252,11 @@ def _go_on(folder: TuneFolder, wanted: Wanted, data: Any, storage: str | None, a
         )
     asked = replace(asked, **changes)
     Budget(asked.minutes, asked.trials, asked.jobs)
+    if more and asked.settled and asked.spent >= 60 * asked.minutes:
+        raise RunError(
+            f"of the {asked.minutes:g} minutes of {folder.path} nothing is left to try more in: {asked.spent / 60:.2g} are spent. "
+            "Give more --minutes too."
+        )
     _refuse_others(start, asked.jobs)
     opened = _opened(start, data, audience)
     if opened.fingerprint != asked.fingerprint:
@@ -256,7 +266,7 @@ def _go_on(folder: TuneFolder, wanted: Wanted, data: Any, storage: str | None, a
         )
     with folder.held():
         if more:  # another trial may come out best, and other runs are then judged
-            asked = replace(asked, settled=False)
+            asked = replace(asked, settled=False, since=asked.spent if asked.settled else asked.since)
             for path in (folder.judged, folder.found):
                 path.unlink(missing_ok=True)
             shutil.rmtree(folder.finals, ignore_errors=True)
@@ -272,9 +282,7 @@ def _refuse_changes(
     changes = {**(settings or {}), **({"data.source": _lasting(data)} if isinstance(data, str | Path) else {})}
     now, wanted = config.flat(start), config.flat(config.merge(start, changes))
     differ = [f"{k} is {now[k]}, asked for {wanted[k]}" for k in now if now[k] != wanted[k]]
-    if space is not None and spaces.dump(
-        spaces.of(space, start) if isinstance(space, Mapping) else spaces.read(space, start)
-    ) != spaces.dump(where):
+    if space is not None and spaces.dump(_given(space, start)) != spaces.dump(where):
         differ.append("the space is another")
     if storage is not None and shown(storage) != asked.storage:
         differ.append(f"the storage is {asked.storage or 'in the folder'}, asked for {shown(storage)}")
@@ -293,6 +301,7 @@ def _searched(folder: TuneFolder, opened: Opened, data: Any, storage: str | None
         shop = Shop(folder, start, Bench.of(opened, start, asked.aside), asked, data)
         _ = shop.bench.search  # what learns to see does so once, and is then in the cache
         study = Study(folder, storage, asked.study, where, start.run.seed)
+        study.refuse_other(asked.fingerprint)
         session = Session(shop, study, storage, audience, began)
         found = session.run()
         audience.doing("writing the report")

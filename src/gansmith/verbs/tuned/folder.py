@@ -42,6 +42,7 @@ class Asked:
     longest: float = 0.0  # seconds that a run of the default has by itself
     trial: float = 0.0  # seconds of a trial, where nothing else is done
     spent: float = 0.0  # seconds, over all resumes
+    since: float = 0.0  # of these, when a search that was over was given more to spend
     settled: bool = False  # the search is over: what follows says how it is judged
     best: int | None = None  # the trial that is judged beside the default
     seeds: int = 0  # of the judgement
@@ -50,6 +51,11 @@ class Asked:
     @property
     def budget(self) -> Budget:
         return Budget(self.minutes, self.trials, self.jobs)
+
+    @property
+    def search(self) -> float:
+        """Seconds, of all that are spent, before which trials may begin."""
+        return self.budget.until(self.since)
 
 
 @dataclass(frozen=True)

@@ -111,7 +111,7 @@ class Session:
         return self._found()
 
     def _search(self) -> None:
-        left = self.asked.budget.search - self.spent
+        left = self.asked.search - self.spent
         if self.asked.jobs == 1:
             work.search(self.study, self.shop, left, lambda number, share: self._tell("search", {number: share}))
         else:
@@ -162,7 +162,7 @@ class Session:
         self.told = time.monotonic()
         if now or self.told - self.noted >= NOTED:
             self._note()
-        end = self.asked.budget.search if stage == "search" else self.asked.budget.seconds
+        end = self.asked.search if stage == "search" else self.asked.budget.seconds
         self.audience.moved(
             Progress(
                 stage,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -68,6 +69,20 @@ def shown(storage: str | None) -> str:
         raise ConfigError(
             f"--storage takes the address of a database, such as sqlite:///tune.db or postgresql://user@host/name; found {storage!r}."
         ) from None
+
+
+def lasting(storage: str) -> str:
+    """The address of a storage, a file's path whole, so that it means the same from any working folder. ConfigError where it is none, or
+    lasts no longer than this process."""
+    shown(storage)
+    from sqlalchemy.engine import make_url
+
+    url = make_url(storage)
+    if url.get_backend_name() != "sqlite":
+        return storage
+    if url.database in (None, "", ":memory:"):
+        raise ConfigError(f"the storage {storage} is in the memory of one process and ends with it. Name a file: sqlite:///tune.db.")
+    return url.set(database=str(Path(str(url.database)).resolve())).render_as_string(hide_password=False)
 
 
 class JournalLock:
@@ -144,6 +159,15 @@ class Study:
             if SAMPLES not in known:
                 self.study.set_user_attr(SAMPLES, samples)
             return int(known.get(SAMPLES, samples))
+
+    def refuse_other(self, fingerprint: str) -> None:
+        """RunError where the study is not the one of these data that a search began: its storage is gone, or another."""
+        with reached(self.storage):
+            known = self.study.user_attrs.get("fingerprint")
+        if known != fingerprint:
+            where = shown(self.storage) if self.storage else self.folder.journal
+            what = "holds no trials of this search" if known is None else "is of other data"
+            raise RunError(f"the study {self.name!r} in {where} {what}. Put back what was there, or tune anew.")
 
     def ask(self, most: int | None) -> optuna.trial.Trial | None:
         """The next trial; None where there are `most` already."""

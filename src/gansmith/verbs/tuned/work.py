@@ -6,6 +6,7 @@ Run as `python -m gansmith.verbs.tuned.work FOLDER NUMBER STAGE SECONDS PARENT` 
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -59,16 +60,22 @@ def refuse_failure(trials: Sequence[Trial]) -> None:
     """RunError with the common cause where no trial came to its end."""
     if any(t.state == "complete" for t in trials):
         return
-    causes = Counter(t.why for t in trials if t.why)
+    causes = Counter(_kind(t.why) for t in trials if t.why)
     if not causes:
         raise RunError("no trial came to its end, so nothing was found. Give --minutes more time.")
-    why, count = causes.most_common(1)[0]
+    kind, count = causes.most_common(1)[0]
+    why = next(t.why for t in trials if _kind(t.why) == kind)
     raise RunError(f"all {len(trials)} trials failed, {'each' if count == len(trials) else f'{count} of them'} with this: {why}")
 
 
+def _kind(why: str) -> str:
+    """A cause without its numbers and what is named by them: the step and the layer differ from trial to trial."""
+    return re.sub(r"\S*\d\S*", "#", why)
+
+
 def tasks(asked: Asked, seed: int) -> list[tuple[Arm, int]]:
-    """The runs of the judgement: both arms of a seed one after the other."""
-    return [(arm, seed + i) for i in range(asked.seeds) for arm in ARMS]
+    """The runs of the judgement, both arms of a seed one after the other. `seed`: of the trials, which has chosen and judges no more."""
+    return [(arm, seed + 1 + i) for i in range(asked.seeds) for arm in ARMS]
 
 
 def judgement(study: Study, shop: Shop, part: slice, share: Callable[[float], None]) -> None:
