@@ -240,7 +240,7 @@ def test_a_failure_half_way_leaves_nothing(
         (["--where", "agee>3"], "there is no column 'agee' to ask for; did you mean 'age'"),
         (["--where", "plan=prro"], "'plan' has no level 'prro'; did you mean 'pro'"),
         (["--where", "age"], "'age' is no condition"),
-        (["--where", "age>99"], "the data had 18 to 59"),
+        (["--where", "age>99"], "what is made goes from 18 to 59"),
         (["--where", "age>50", "--where", "age<30"], "no row can have age>50 and age<30"),
         (["--where", "plan=pro", "--where", "plan_no=1"], "no row can have plan=pro and plan_no=1"),
         (["--where", "since>2020-09-01", "--where", "until<2020-08-01"], "as the comparisons declared"),

@@ -75,10 +75,15 @@ def table(seed: int = 0, rows: int = 3000) -> tuple[TableCodec, np.ndarray]:
 def test_a_row_comes_back() -> None:
     codec, raw = table()
     found = back(codec, raw)
-    exact = [0, 1, 2, 3, 5, 6]
-    assert same(found[:, exact], raw[:, exact])
-    assert (np.isnan(found[:, 4]) == np.isnan(raw[:, 4])).all()
-    np.testing.assert_allclose(found[:, 4], raw[:, 4], atol=1e-5)
+    assert same(found[:, [0, 1, 2, 6]], raw[:, [0, 1, 2, 6]])
+    for place, close in ((3, 0.0), (4, 1e-5), (5, 0.0)):  # all but the few outermost, which move inward
+        before, after = raw[:, place], found[:, place]
+        assert (np.isnan(after) == np.isnan(before)).all()
+        low, high = np.sort(before[~np.isnan(before) & ((before != 0) | (place != 3))])[[FEWEST - 1, -FEWEST]]
+        inner = ((before >= low) & (before <= high)) | ((before == 0) & (place == 3)) | np.isnan(before)
+        np.testing.assert_allclose(after[inner], before[inner], atol=close)
+        assert (after[before > high] <= before[before > high]).all()
+        assert (after[before > high] >= high).all()
 
 
 def test_what_is_decoded_has_the_choices_it_was_decoded_from() -> None:
@@ -411,7 +416,7 @@ def test_a_written_table_is_the_original_in_columns_and_cells(tmp_path: Path) ->
     frame = codec.frame(raw)
     assert list(frame.columns) == [c.name for c in columns]
     assert frame["age"].dtype == pd.Int64Dtype()
-    assert frame["sex"].dtype == pd.CategoricalDtype(["m", "f"])
+    assert frame["sex"].dtype == pd.CategoricalDtype(["m"])  # no row holds the other
     assert frame["day"].iloc[0] == pd.Timestamp("1970-01-02")
     assert frame["day"].isna().tolist() == [False, True]
     assert frame["yes"].tolist() == [True, False]
@@ -439,7 +444,8 @@ def test_the_columns_of_adult_that_say_the_same_stay_together(shared: Path) -> N
     codec = TableCodec.fit(raw, schema)
     assert {schema.columns[p].name for part in codec.parts if len(part.places) > 1 for p in part.places} == {"education", "education-num"}
     moved = ~((back(codec, raw) == raw) | np.isnan(raw))
-    assert moved.sum() == sum(codec.findings[0].evidence["rows"].values())
+    ends = 2 * (FEWEST - 1)  # rows of the one column whose outermost values differ from row to row
+    assert 0 <= moved.sum() - sum(codec.findings[0].evidence["rows"].values()) <= ends
 
 
 def test_levels_that_say_the_same_stay_together_even_where_many_are_rare() -> None:

@@ -26,7 +26,7 @@ def labelled(label: str, schema: Schema) -> Where:
     if label == UNKNOWN and label not in column.levels:
         return Where(place, (), True, f"{column.name} is missing")
     if not column.numeric and label not in column.levels:
-        raise ConfigError(f"there is no class {label!r}; {nearest(label, column.levels)}")
+        raise ConfigError(f"there is no class {label!r}; {nearest(label, column.named)}")
     value = float(read_words([label], column)[0])
     if np.isnan(value):
         raise ConfigError(f"there is no class {label!r}: {column.name} holds {column.kind}s.")

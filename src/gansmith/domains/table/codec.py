@@ -49,7 +49,8 @@ class TableCodec:
     @classmethod
     def fit(cls, raw: np.ndarray, schema: Schema, members: np.ndarray | None = None) -> TableCodec:
         """The codec of a table raw [N, M], by its rows `members` alone where these are given. DataError where nothing can be learned."""
-        return cls(schema, *fitting.fit(raw, schema, members))
+        parts, findings = fitting.fit(raw, schema, members)
+        return cls(fitting.kept_schema(schema, parts), parts, findings)
 
     @classmethod
     def of(cls, collection: Collection, members: np.ndarray | None = None) -> TableCodec:
@@ -133,7 +134,7 @@ class TableCodec:
         return answers.unfilled(raw, self.parts, [where for where, _ in given.choices(self.layout)], self.layout.channels)
 
     def state(self) -> dict[str, Any]:
-        """JSON-able. Besides the schema it tells only values that several rows share, and quantiles."""
+        """JSON-able. It tells of columns, of values that several rows share, and of round numbers between which several rows lie."""
         return {"domain": "table", "schema": self.schema.to_dict(), "parts": [part.to_dict() for part in self.parts]}
 
     @classmethod

@@ -11,7 +11,7 @@ Letters: L choices, k columns of a block, S spikes, G bins.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -33,6 +33,8 @@ BINS = 50
 IN_BIN = 20  # rows of a bin at least, where there are so many
 SEGMENTS = 8  # straight pieces of the quantile function of a bin, of FEWEST rows at least
 LARGEST = 8e307  # of a number: the difference of any two is finite
+DIGITS = 17  # any two doubles differ in so many
+CLOSE = 1e-6  # of a step
 NEAR = 8  # places on either side of where a value ought to be, where it is looked for first
 PLACES = 1 << 24  # positions within a bin that are told apart: every one is exact in float32
 
@@ -166,39 +168,49 @@ def are_classes(different: int, rows: int) -> bool:
     return different <= min(FEW_CLASSES, rows // FEWEST)
 
 
-def bins_of(place: int, values: np.ndarray, counts: np.ndarray, missing: int, step: float | None) -> tuple[Bins, int]:
+def bins_of(place: int, values: np.ndarray, counts: np.ndarray, missing: int, grid: Grid) -> tuple[Bins, int]:
     """Spikes and bins of a column of which these `values` stand in `counts` rows each, ascending, and in `missing` rows none; and how
-    many rows hold something that is not kept: they take what is nearest."""
+    many rows hold something that is not kept: they take what is nearest.
+
+    None of its numbers tells of one row alone: bins reach no further than the value that FEWEST rows reach, so that an outlier neither
+    shows nor stretches a bin, and ends and knots are round numbers near those that were found.
+    """
     rows = int(counts.sum()) + missing
     frequent = counts >= max(FEWEST, SPIKE * rows)
+    spikes = np.concatenate([[-np.inf], values[frequent], [np.inf]])
     gap = np.cumsum(frequent)[~frequent]  # which spikes a value lies between
     rest, heavy = values[~frequent], counts[~frequent]
     target = max(heavy.sum() / BINS, IN_BIN)
-    ends, knots, taken, lost = [], [], [], 0
+    ends, knots, taken, lost = [np.zeros((0, 2))], [np.zeros((0, SEGMENTS + 1))], [], 0
     for start, stop in _runs(gap):
         held = int(heavy[start:stop].sum())
         if held < FEWEST and (frequent.any() or missing >= FEWEST):  # else nothing would be left
             lost += held
             continue
-        left, right = _cells(rest[start:stop], step)
-        cut = _cut(heavy[start:stop], target)
-        for first, last in pairwise(cut):
-            low, high = (rest[start + first], rest[start + last - 1]) if step is not None else (left[first], right[last - 1])
-            if step is None and last < stop - start:
-                high = np.nextafter(high, -np.inf)  # the next bin begins there
-            ends.append((low, high))
-            knots.append(_quantiles(left[first:last], right[first:last], heavy[start + first : start + last]))
-            taken.append(int(heavy[start + first : start + last].sum()))
+        inside = _inward(heavy[start:stop])
+        inner, weights = rest[start:stop][inside], heavy[start:stop][inside]
+        parts = list(pairwise(_cut(weights, target)))
+        lines = [_quantiles(*_cells(inner[a:b], grid.step), weights[a:b]) for a, b in parts]
+        outside = spikes[gap[start]], spikes[gap[start] + 1]
+        within = [int(weights[a:b].sum()) for a, b in parts]
+        round_ends, round_knots = _rounded([inner[a:b] for a, b in parts], lines, within, outside, grid)
+        ends.append(round_ends)
+        knots.append(round_knots)
+        within[0] += int(heavy[start : start + inside.start].sum())  # what lies further out is nearest to these
+        within[-1] += int(heavy[start + inside.stop : stop].sum())
+        taken += within
     kept = missing >= FEWEST or (missing > 0 and not len(values))
-    found = Bins(
-        place,
-        values[frequent],
-        np.asarray(ends, np.float64).reshape(-1, 2),
-        np.asarray(knots, np.float64).reshape(-1, SEGMENTS + 1),
-        kept,
-        np.concatenate([counts[frequent], np.asarray(taken), [missing] * kept]).astype(np.float64),
-    )
-    return found, lost + (0 if kept else missing)
+    counted = np.concatenate([counts[frequent], np.asarray(taken), [missing] * kept]).astype(np.float64)
+    return Bins(place, values[frequent], np.concatenate(ends), np.concatenate(knots), kept, counted), lost + (0 if kept else missing)
+
+
+def _inward(counts: np.ndarray) -> slice:
+    """Of values that stand in `counts` rows each, ascending, those from the one that FEWEST rows reach to its like at the other end; FEWEST
+    rows lie between where there are as many."""
+    reached = np.cumsum(counts)
+    spare = max(0, min(FEWEST - 1, (int(reached[-1]) - FEWEST) // 2))
+    low, high = np.searchsorted(reached, [spare, reached[-1] - 1 - spare], side="right").tolist()
+    return slice(low, high + 1)
 
 
 def _runs(keys: np.ndarray) -> list[tuple[int, int]]:
@@ -208,13 +220,18 @@ def _runs(keys: np.ndarray) -> list[tuple[int, int]]:
 
 
 def _cells(values: np.ndarray, step: float | None) -> tuple[np.ndarray, np.ndarray]:
-    """Left and right end of the stretch over which the rows of each value are thought spread: its rounding where there is a step, else
-    half the way to its neighbours."""
+    """Left and right end of the stretch over which the rows of each value of a bin are thought spread: its rounding where there is a step,
+    else half the way to its neighbours."""
     if step is not None:
         return values - step / 2, values + step / 2
-    middle = values[:-1] / 2 + values[1:] / 2
-    middle = np.where(middle > values[:-1], middle, values[1:])
+    middle = _halfway(values[:-1], values[1:])
     return np.concatenate([values[:1], middle]), np.concatenate([middle, values[-1:]])
+
+
+def _halfway(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Above a and up to b, a < b; halfway where there is a number between, infinite where either is."""
+    middle = a / 2 + b / 2
+    return np.where((middle > a) | np.isinf(a), middle, b)
 
 
 def _cut(counts: np.ndarray, target: float) -> list[int]:
@@ -231,13 +248,60 @@ def _cut(counts: np.ndarray, target: float) -> list[int]:
 
 
 def _quantiles(left: np.ndarray, right: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Knots [SEGMENTS + 1] of the quantile function of a bin, infinity behind the last."""
+    """Knots of the quantile function of a bin, SEGMENTS + 1 or fewer."""
     ends = np.cumsum(counts)
     pieces = int(min(SEGMENTS, max(1, ends[-1] // FEWEST)))
     wanted = ends[-1] * np.arange(1, pieces) / pieces
     ranks = np.stack([ends - counts, ends], 1).ravel()
     inner = np.interp(wanted, ranks, np.stack([left, right], 1).ravel())
-    return _padded(np.concatenate([left[:1], inner, right[-1:]]))
+    return np.concatenate([left[:1], inner, right[-1:]])
+
+
+def _rounded(
+    bins: Sequence[np.ndarray], lines: Sequence[np.ndarray], rows: Sequence[int], outside: tuple[float, float], grid: Grid
+) -> tuple[np.ndarray, np.ndarray]:
+    """Ends [G, 2] and knots [G, SEGMENTS + 1] of bins side by side as round numbers, given their values, the knots that were found and
+    how many rows each holds.
+
+    Each moves by at most half of what a row takes of the stretch beside it; an end moves outward, and less than half the way to the next
+    bin or to what is `outside`, or inward where the grid ends there.
+    """
+    first, last = np.asarray([b[0] for b in bins]), np.asarray([b[-1] for b in bins])
+    before, after = np.append(outside[0], last[:-1]), np.append(first[1:], outside[1])
+    stretches = [np.diff(line) * (len(line) - 1) / (2 * held) for line, held in zip(lines, rows, strict=True)]
+    left, right = np.asarray([(stretch[0], stretch[-1]) for stretch in stretches]).T
+    half, middle = (grid.step or 0.0) / 2, _halfway(last, after)
+    least = np.maximum(_halfway(before, first), grid.lowest)
+    most = np.nextafter(middle, -np.inf) if grid.step is None else middle - grid.step / 4  # in the middle the next may begin
+    low = _roundest(np.maximum(first - left, least), np.where(first > grid.lowest, first, first + left), first, grid.step)
+    furthest = np.minimum(np.minimum(last + right, np.maximum(most, last)), grid.highest)
+    high = _roundest(np.where(last < grid.highest, last, last - right), furthest, last, grid.step)
+    ends, knots = np.stack([grid.snap(low), grid.snap(high)], 1), []
+    for line, stretch, (start, stop) in zip(lines, stretches, ends, strict=True):
+        near = np.minimum(stretch[:-1], stretch[1:])
+        inner = _roundest(line[1:-1] - near, line[1:-1] + near, line[1:-1], None)
+        knots.append(_padded(np.concatenate([[start - half], inner, [stop + half]])))
+    return ends, np.asarray(knots)
+
+
+def _roundest(low: np.ndarray, high: np.ndarray, otherwise: np.ndarray, step: float | None) -> np.ndarray:
+    """The numbers of fewest digits from low to high, whole multiples of a step where there is one; `otherwise` where none is found."""
+    unit = step or 1.0
+    low, high = low / unit, high / unit
+    if step is not None:  # the ends may be off by the last bit
+        low, high = np.ceil(low - CLOSE), np.floor(high + CLOSE)
+    found, searched = np.asarray(otherwise, np.float64).copy(), low < high
+    with np.errstate(all="ignore"):  # of numbers near the largest and the smallest that there are
+        top = np.floor(np.log10(np.maximum(np.abs(low), np.abs(high))))
+        for digits in range(DIGITS):
+            power, inverse = 10.0 ** (top - digits), 10.0 ** (digits - top)
+            if step is not None:
+                power, inverse = np.maximum(power, 1.0), np.minimum(inverse, 1.0)
+            near = np.where(power < 1, np.ceil(low * inverse) / inverse, np.ceil(low / power) * power) + 0.0  # no negative zero
+            hit = searched & (near >= low) & (near <= high)
+            found[hit] = near[hit] * unit
+            searched &= ~hit
+    return found
 
 
 def _padded(knots: np.ndarray) -> np.ndarray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -211,7 +211,7 @@ def _part(unit: Unit, schema: Schema, tallies: dict[int, Tally], codes: dict[int
     (place,) = unit.places
     tally = tallies[place]
     if _in_bins(schema, place, tally):
-        return bins_of(place, tally.values, tally.counts, tally.missing, bounds[place].step)
+        return bins_of(place, tally.values, tally.counts, tally.missing, bounds[place])
     counts = np.append(tally.counts, [tally.missing] * (tally.missing > 0))
     return _kept(unit.places, _choices(tally)[:, None], counts, schema)
 
@@ -250,6 +250,22 @@ def _kept(places: tuple[int, ...], values: np.ndarray, counts: np.ndarray, schem
             takes = closest(torch.from_numpy(values[rest]), torch.from_numpy(known.values), order).numpy()
         np.add.at(known.counts, takes, counts[rest])
     return known, int(counts[rest].sum())
+
+
+def kept_schema(schema: Schema, parts: Sequence[Part]) -> Schema:
+    """The schema without what it tells of a few rows alone: no level that is never made has a name, and numbers reach as far as those that
+    are made."""
+    columns = list(schema.columns)
+    for part in parts:
+        for i, place in enumerate(part.places):
+            values = part.values[:, i] if isinstance(part, Levels) else np.concatenate([part.spikes, part.ends.ravel()])
+            values, column = values[~np.isnan(values)], columns[place]
+            if column.numeric and len(values):
+                columns[place] = replace(column, lowest=float(values.min()), highest=float(values.max()))
+            elif column.kind == "category":
+                made = set(values.astype(np.int64).tolist())
+                columns[place] = replace(column, levels=tuple(w if k in made else "" for k, w in enumerate(column.levels)))
+    return replace(schema, columns=tuple(columns))
 
 
 # --- what was noticed ----------------------------------------------------------------------------------------------------

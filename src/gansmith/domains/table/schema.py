@@ -52,6 +52,11 @@ class Column:
         return self.kind in LEARNED
 
     @property
+    def named(self) -> tuple[str, ...]:
+        """The levels whose names are kept."""
+        return tuple(level for level in self.levels if level)
+
+    @property
     def numeric(self) -> bool:
         """Whether its values have an order and a distance."""
         return self.kind in ("number", "date")
