@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -239,6 +240,27 @@ def test_killed_while_it_goes_back_it_goes_back_all_the_same(
     monkeypatch.setattr(guard, "add_line" if at == "line" else "write_text", written)
     gansmith.train(resume=tmp_path / "digits-1")
     tiny.assert_same_end(tmp_path / "digits-1", unbroken)
+
+
+@pytest.mark.parametrize("stop", ["killed", "asked"])
+def test_ended_at_its_last_step_before_it_went_back_it_goes_back_all_the_same(
+    stop: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guard, "examine", ill_above(0.005, since=STEPS - TICK))
+    unbroken = train(tmp_path / "unbroken")
+    (recovery,) = guard.recoveries(RunFolder(unbroken))
+    assert recovery.step == STEPS
+
+    class AtTheEnd(Watching):
+        def act(self) -> None:
+            if stop == "killed":
+                raise Crash()
+            signal.raise_signal(signal.SIGTERM)
+
+    with pytest.raises((Crash, KeyboardInterrupt)):
+        train(tmp_path / "broken", audience=AtTheEnd(at=STEPS))
+    gansmith.train(resume=tmp_path / "broken" / "digits-1")
+    tiny.assert_same_end(tmp_path / "broken" / "digits-1", unbroken)
 
 
 def test_healthy_moments_stay_few_and_go_with_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -206,8 +206,8 @@ def _played(match: Match, trials: Sequence[probe.Trial] | None) -> Ending:
             reached = play(players, feed, goal, plan, world, position, watch, lambda: asked() or care.over, lambda: care.wanted is not None)
         except NotFinite as error:
             return Ending(error=error, recovery=care.guard.after(str(error), error.step) if care.guard else None)
-    if (wanted := care.wanted) is not None and not asked() and not (reached.finished and recipe.run.minutes):
-        return Ending(recovery=replace(wanted, seconds=reached.seconds))
+    if (wanted := care.back(reached.finished)) is not None:  # where a stop was asked for, a resume goes back
+        return Ending() if asked() else Ending(recovery=replace(wanted, seconds=reached.seconds))
     return Ending(reached.finished, care.over)
 
 
@@ -219,6 +219,7 @@ class Care:
     examiner: Examiner | None = None
     guard: Guard | None = None
     early: bool = False  # whether a run that is lost ends
+    timed: bool = False  # whether the clock ends the run
 
     @classmethod
     def of(cls, match: Match, goal: Objective, start: Position) -> Care:
@@ -230,7 +231,7 @@ class Care:
         if recipe.run.exams:
             examiner = Examiner(run, recipe.run.exams, opened.subjects(recipe, device), goal, start)
             looking_after = Guard(run, examiner, quality, recipe, read_json(run.data), match.audience.finding)
-        return cls(quality, examiner, looking_after, recipe.run.stop_early)
+        return cls(quality, examiner, looking_after, recipe.run.stop_early, recipe.run.minutes is not None)
 
     @property
     def over(self) -> bool:
@@ -241,6 +242,10 @@ class Care:
     def wanted(self) -> Recovery | None:
         """How to go back, where that is called for."""
         return self.guard.wanted if self.guard is not None else None
+
+    def back(self, finished: bool) -> Recovery | None:
+        """The same where the run stands still; at the end of one that the clock has ended there is no time to go back in."""
+        return None if finished and self.timed else self.wanted
 
 
 def _write_report(run: RunFolder) -> None:
@@ -260,6 +265,13 @@ def _watchers(match: Match, start: Position, care: Care, feed: Feed) -> list[Wat
         step, weights = quality.chosen(tick, players) if quality else (tick.position.step, checkpoint.average_weights(players))
         artefact.save(run.generator, replace(card, step=step), opened.codec.state(), weights, rows)
 
+    save = Checkpoints(run, recipe.run.checkpoint_seconds, recipe.run.keep, export)
+
+    def save_unless_undone(tick: Tick, players: Players) -> None:
+        """An end that is to be gone back from is none: once it was saved, a kill before that would leave the run ended."""
+        if not tick.position.finished or care.back(finished=True) is None:
+            save(tick, players)
+
     latents, condition = opened.preview_latents(recipe, match.world.device)
     looking = [watcher for watcher in (quality, care.examiner, care.guard) if watcher is not None]
     return [
@@ -268,7 +280,7 @@ def _watchers(match: Match, start: Position, care: Care, feed: Feed) -> list[Wat
         *looking,
         *([TensorBoard(run)] if recipe.run.tensorboard else []),
         Previews(run, recipe.run.previews, latents, condition, lambda x: opened.codec.picture(opened.codec.decode(x), columns=8), start),
-        Checkpoints(run, recipe.run.checkpoint_seconds, recipe.run.keep, export),
+        save_unless_undone,
         lambda tick, players: match.audience.tick(tick),
     ]
 
