@@ -34,6 +34,7 @@ def main() -> None:
 
     from gansmith.config import parse_assignments
     from gansmith.domains.table import rows_of
+    from gansmith.domains.table.schema import Schema
     from gansmith.metrics import tables
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -52,16 +53,17 @@ def main() -> None:
         every.iloc[np.random.default_rng(draw).permutation(len(every))[: words.rows]].to_csv(path, index=False)
         found = Source(0, str(path), {"data.target": about["target"]})
         run = trained(words.work / f"{path.stem}-1", found, None, words.samples, draw, parse_assignments(words.set))
-        codec = run.generator.codec
-        learned = np.array([i for i, c in enumerate(codec.schema.columns) if c.learned])
-        numeric = np.array([codec.schema.columns[i].numeric for i in learned])
-        target = int(np.flatnonzero(learned == codec.schema.place(about["target"]))[0])
-        real, fresh = (rows_of(str(p), codec.schema)[:, learned] for p in (path, test))
-        made = run.sample(5 * len(real), seed=draw).raw[:, learned]
+        schema = Schema.from_dict(run.data["facts"]["schema"])  # that of a generator has no rare levels
+        learned = np.array([i for i, c in enumerate(schema.columns) if c.learned])
+        numeric = np.array([schema.columns[i].numeric for i in learned])
+        target = int(np.flatnonzero(learned == schema.place(about["target"]))[0])
+        real, fresh = (rows_of(str(p), schema)[:, learned] for p in (path, test))
+        made = run.sample(20 * len(real), seed=draw).raw[:, learned]
         smote = tables.smote(real, numeric, np.random.default_rng(draw), len(real))
         arms = {
-            "real": real, "repeated": np.concatenate([real, real]), "generated": made[: len(real)], "generated x 5": made,
-            "real + generated": np.concatenate([real, made[: len(real)]]), "real + generated x 5": np.concatenate([real, made]),
+            "real": real, "repeated": np.concatenate([real, real]),
+            **{f"generated x {n}": made[: n * len(real)] for n in (1, 5, 20)},
+            **{f"real + generated x {n}": np.concatenate([real, made[: n * len(real)]]) for n in (1, 5, 20)},
             "real + SMOTE": np.concatenate([real, smote]),
         }  # fmt: skip
         line: dict[str, Any] = {"draw": draw, "rows": words.rows, **{n: round(auc(x, fresh, numeric, target), 4) for n, x in arms.items()}}

@@ -220,7 +220,7 @@ def main() -> None:
             made = run.sample(JUDGED[size], seed=1)
             found = modes_of(judge, torch.from_numpy(made.raw))
             modes, kl = counted(found)
-            made.domain.picture(made.raw[:64], 8).save(words.work / f"{name}.png")
+            made.codec.picture(made.raw[:64], 8).save(words.work / f"{name}.png")
             done.append(
                 {
                     "size": size, "seed": seed, "settings": asked, "samples": words.samples, "modes": modes, "kl": kl,

@@ -120,9 +120,10 @@ def broken(run: Any, raw: np.ndarray, name: str) -> float | None:
     if name != "adult":
         return None
     from gansmith.domains.table import rows_of
+    from gansmith.domains.table.schema import Schema
     from gansmith.metrics import tables
 
-    schema = run.generator.codec.schema
+    schema = Schema.from_dict(run.data["facts"]["schema"])
     a, b = schema.place("education"), schema.place("education-num")
     rule = tables.Dependency.of(rows_of(run.recipe.data.source, schema), a, b)
     return float(tables.broken(raw, [rule])[0])
@@ -134,6 +135,7 @@ def main() -> None:
     import gansmith
     from gansmith.config import parse_assignments
     from gansmith.domains.table import rows_of
+    from gansmith.domains.table.schema import Schema
     from gansmith.engine import checkpoint
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -175,12 +177,12 @@ def main() -> None:
                     settings=settings,
                 )
             spent = time.process_time() - began
-            codec, recipe = run.generator.codec, run.recipe
-            learned = np.array([i for i, c in enumerate(codec.schema.columns) if c.learned])
-            numeric = np.array([codec.schema.columns[i].numeric for i in learned])
-            real, fresh = (rows_of(str(p), codec.schema) for p in (train, test))
+            recipe, schema = run.recipe, Schema.from_dict(run.data["facts"]["schema"])  # that of a generator has no rare levels
+            learned = np.array([i for i, c in enumerate(schema.columns) if c.learned])
+            numeric = np.array([schema.columns[i].numeric for i in learned])
+            real, fresh = (rows_of(str(p), schema) for p in (train, test))
             drawn = run.sample(len(real), seed=123).raw
-            target = int(np.flatnonzero(learned == codec.schema.place(about["target"]))[0])
+            target = int(np.flatnonzero(learned == schema.place(about["target"]))[0])
             sets = Sets(real[:, learned], fresh[:, learned], numeric, target)
             scores = judged(drawn[:, learned], sets, seed, private=name == "adult")
             add({
@@ -192,13 +194,13 @@ def main() -> None:
                 add({"table": name, "seed": 0, "length": "", "model": "fresh real rows", **floor(sets)})
             length = f"{words.epochs} epochs"
             if words.ctgan and not any((d["table"], d["seed"], d["length"]) == (name, seed, length) for d in done):
-                drawn, told = peer(words, name, seed, train, about, codec)
+                drawn, told = peer(words, name, seed, train, about, schema)
                 scores = judged(drawn[:, learned], sets, seed, name == "adult")
                 add({"table": name, "seed": seed, "length": length, "model": "ctgan", **told, **scores})
     table(done)
 
 
-def peer(words: Any, name: str, seed: int, train: Path, about: dict[str, Any], codec: Any) -> tuple[np.ndarray, dict[str, Any]]:
+def peer(words: Any, name: str, seed: int, train: Path, about: dict[str, Any], schema: Any) -> tuple[np.ndarray, dict[str, Any]]:
     """Rows of CTGAN, trained on the same file in its own interpreter, and what it told of itself."""
     from gansmith.domains.table import rows_of
 
@@ -207,7 +209,7 @@ def peer(words: Any, name: str, seed: int, train: Path, about: dict[str, Any], c
     command = [words.ctgan, HERE / "peer_ctgan.py", train, out, words.epochs, seed, *discrete]
     alone = {**os.environ, "OMP_NUM_THREADS": "1"}
     told = subprocess.run([str(word) for word in command], check=True, capture_output=True, text=True, env=alone).stdout
-    return rows_of(str(out), codec.schema), json.loads(told.splitlines()[-1])
+    return rows_of(str(out), schema), json.loads(told.splitlines()[-1])
 
 
 SHOWN = ("table", "model", "seed", "length", "processor_seconds", "shapes", "trends", "strong_trends", "c2st", "tstr", "nearer")
