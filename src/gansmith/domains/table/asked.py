@@ -200,6 +200,7 @@ class Asked:
         lowest, highest = [-none for _ in self.compared], [none for _ in self.compared]
         there = [still[:, c.where] & ~_missing(c, told) for c, told in zip(self.compared, fixed, strict=True)]
         may_miss = [(still[:, c.where] & _missing(c, told)).any(1) for c, told in zip(self.compared, fixed, strict=True)]
+        void = {c: _contradicted(c, fixed) for c in self.comparisons}
         least = []
         for i, column in enumerate(self.compared):  # each behind those below it
             least.append(self._least(column, fixed[i], lowest[i]))
@@ -207,13 +208,13 @@ class Asked:
             for c in self.comparisons:
                 if c.low == i:
                     bound = torch.nextafter(first, none) if c.strict else first
-                    lowest[c.high] = torch.where(may_miss[i], lowest[c.high], torch.maximum(lowest[c.high], bound))
+                    lowest[c.high] = torch.where(may_miss[i] | void[c], lowest[c.high], torch.maximum(lowest[c.high], bound))
         for i, column in reversed(list(enumerate(self.compared))):
             last = self._most(column, fixed[i], highest[i]).masked_fill(~there[i], -math.inf).amax(1)
             for c in self.comparisons:
                 if c.high == i:
                     bound = torch.nextafter(last, -none) if c.strict else last
-                    highest[c.low] = torch.where(may_miss[i], highest[c.low], torch.minimum(highest[c.low], bound))
+                    highest[c.low] = torch.where(may_miss[i] | void[c], highest[c.low], torch.minimum(highest[c.low], bound))
         return list(zip(lowest, least, highest, strict=True))
 
     def _least(self, column: Compared, fixed: Tensor | None, bound: Tensor) -> Tensor:
@@ -295,6 +296,14 @@ def _told(column: Compared, told: Tensor | None) -> Tensor | None:
 def _missing(column: Compared, fixed: Tensor | None) -> Tensor:
     """With which choices a column is missing, [L] or [B, L]: with none where its value was told."""
     return column.low.isnan() if fixed is None else column.low.isnan() & fixed.isnan().unsqueeze(1)
+
+
+def _contradicted(c: Comparison, fixed: Sequence[Tensor | None]) -> Tensor | bool:
+    """In which rows [B] what was told of two columns contradicts the comparison of them, which then bounds nothing."""
+    low, high = fixed[c.low], fixed[c.high]
+    if low is None or high is None:
+        return False
+    return (low >= high) if c.strict else (low > high)
 
 
 def _unless(which: Tensor, told: Tensor | None, place: int) -> Tensor:

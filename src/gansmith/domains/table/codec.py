@@ -159,7 +159,7 @@ class TableCodec:
         told     rows as stored [B, M], NaN where nothing was told: these values count in comparisons, whatever is kept of them
 
         As long as each choice is made among these, none is ever left without: no row has to be drawn again. What is told may contradict
-        the comparisons itself; such a row gets what is allowed.
+        a comparison itself, which then counts for nothing in that row; where it contradicts a chain of them, none does.
         """
         return self._asked(wheres, x.device).open(x, mask, allowed, told)
 
