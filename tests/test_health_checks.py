@@ -244,6 +244,36 @@ class TestCauses:
         assert all(rank[cause] < rank.get(s, 99) for cause, symptoms in CAUSES.items() for s in symptoms - ONLY_CERTAIN)
 
 
+class TestShortRuns:
+    """What has hardly begun looks ill in every way, and its length is why."""
+
+    steps: ClassVar = {"step": lambda share: 60 * share, "seen": lambda share: 3_840 * share}
+
+    def short(self, exam: Mapping[str, Any]) -> History:
+        return made({**FAR, **exam}, ticks=ticks(**self.steps), settings={"run.samples": 3_840})
+
+    def test_bad_samples_follow_from_the_length(self) -> None:
+        found = findings(examine(self.short({"spread": 0.5, "closest": 0.2})))
+        assert [(f.code, f.severity) for f in found] == [("H217", "warning"), ("H202", "note")]
+        assert "run.samples=38000 (it is 3,840)" in found[0].advice
+        longer = made({**FAR, "spread": 0.5}, ticks=ticks(**{**self.steps, "step": lambda share: 200 * share}))
+        assert [f.code for f in findings(examine(longer))] == ["H202", "H217"]
+
+    def test_two_players_that_have_hardly_begun_are_equals(self) -> None:
+        weak = {"wins_train": 0.45}
+        assert [f.code for f in findings(examine(self.short(weak)))] == ["H217"]
+        slow = {**weak, "moves": {"generator.a": 1e-3, "discriminator.a": 1e-6}}
+        assert findings(examine(self.short(slow)))[0].code == "H206"  # which is no matter of time
+
+    def test_a_cause_that_was_set_is_told_all_the_same(self) -> None:
+        free = made({**FAR, "spread": 0.5}, ticks=ticks(**self.steps, gamma=lambda share: 0.0))
+        assert next((f.code, f.severity) for f in findings(examine(free))) == ("H214", "severe")
+
+    def test_a_longer_run_is_long_enough(self) -> None:
+        tiny = made(FAR, ticks=ticks(step=lambda share: 5 * share), settings={"run.samples": 600})
+        assert "run.samples=72000 (it is 600)" in outcome("H217", tiny).advice  # 600 steps in the place of 5
+
+
 class TestWords:
     def test_codes_are_those_of_the_page(self) -> None:
         page = Path(__file__).parents[1] / "docs" / "diagnose.md"
@@ -272,6 +302,12 @@ class TestWords:
         fast = outcome("H207", made(FAR, settings={"optimiser.lr_generator": 1e-2}, data=automatic))
         assert "the learning rate of the generator, 0.01, is 10 times the automatic one" in fast.message
         assert "optimiser.lr_generator=0.001" in fast.advice
+
+    def test_the_usual_game_is_advised_where_it_is_not_played_and_else_half_the_rates(self) -> None:
+        assert "optimiser.lr_generator=0.0005 and optimiser.lr_discriminator=0.0005" in outcome("H202", made({"spread": 0.5})).advice
+        for other in ({"settings": {"loss.name": "minimax"}}, {"ticks": ticks(gamma=lambda share: 0.0)}, {"settings": {"game.kept": 0.5}}):
+            advice = outcome("H202", made({"spread": 0.5}, **other)).advice
+            assert advice.startswith("Play loss.name=relativistic"), advice
 
     def test_where_values_became_infinite_is_told(self) -> None:
         found = outcome("H210", made(stopped="training stopped at step 7: the value of discriminator.head is not finite. The last good …"))

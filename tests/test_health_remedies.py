@@ -121,6 +121,13 @@ class TestTowardsTheAutomaticRecipe:
             "penalty.gamma_end": pytest.approx(0.6),
         }
 
+    def test_missing_variety_is_answered_by_half_the_rates_before_a_stronger_penalty(self) -> None:
+        first = remedy(finding("H202"), AUTOMATIC, 0, AUTOMATIC)
+        assert first == {"optimiser.lr_generator": 5e-4, "optimiser.lr_discriminator": 5e-4}
+        now = merged(AUTOMATIC, first)
+        assert remedy(finding("H202"), now, 2, AUTOMATIC).keys() == {*first, "penalty.gamma", "penalty.gamma_end"}
+        assert remedy(finding("H202"), {**AUTOMATIC, "loss.name": "minimax"}, 0, AUTOMATIC) == {"loss.name": "relativistic"}
+
     def test_each_try_goes_further(self) -> None:
         now, levels = dict(AUTOMATIC), []
         for tries in range(3):

@@ -164,7 +164,7 @@ def revived(now: Now) -> Changes:
 # of each illness that settings can mend, one step a try; where a step would change nothing, the next is taken
 TREATMENTS: Mapping[str, tuple[Step, ...]] = {
     "H201": (usual_game, slower_and_firmer, slower_and_firmer),
-    "H202": (usual_game, firmer, slower_and_firmer),
+    "H202": (usual_game, slower, slower_and_firmer),  # half the rate brought back modes and ended crises (docs/results.md)
     "H204": (augmented, firmer, firmer),
     "H205": (usual_game, firmer, slower_discriminator),
     "H206": (quicker_discriminator, looser, quicker_discriminator),

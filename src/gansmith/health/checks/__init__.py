@@ -64,6 +64,7 @@ CAUSES: dict[str, frozenset[str]] = {
     "H213": BAD_SAMPLES | {"H206"},
     "H216": BAD_SAMPLES | {"H206", "H221"},
     "H207": BAD_SAMPLES | {"H205", "H206", "H208", "H221"},
+    "H217": BAD_SAMPLES - {"H217"},
     "H203": frozenset({"H202", "H205", "H206", "H209", "H217"}),
     "H204": BAD_SAMPLES | {"H205", "H218"},
     "H206": BAD_SAMPLES | {"H221"},
@@ -74,7 +75,8 @@ CAUSES: dict[str, frozenset[str]] = {
     "H202": frozenset({"H209", "H217"}),
     "H209": frozenset({"H217"}),
 }
-ONLY_CERTAIN = frozenset({"H203", "H211", "H212", "H221"})  # causes where they were read from facts; else they may be symptoms themselves
+# causes where they were read from facts; else they may be symptoms themselves
+ONLY_CERTAIN = frozenset({"H203", "H211", "H212", "H217", "H221"})
 
 ORDER: dict[Severity, int] = {"severe": 0, "warning": 1, "note": 2}
 

@@ -8,7 +8,21 @@ from collections.abc import Mapping
 from typing import Any
 
 from gansmith.health.checks import thresholds as limit
-from gansmith.health.checks.looking import CERTAIN, Absent, Window, check, few_numbers, listed, over, poor, stuck, usual, window
+from gansmith.health.checks.looking import (
+    CERTAIN,
+    Absent,
+    Window,
+    check,
+    enough_steps,
+    listed,
+    over,
+    poor,
+    short,
+    stuck,
+    usual,
+    whole,
+    window,
+)
 from gansmith.health.history import History, between, lately, number, numbers, typical
 from gansmith.records import Finding, Severity
 
@@ -69,18 +83,18 @@ def too_few_steps(history: History) -> Finding | None:
     layout = history.data.get("layout")
     if isinstance(layout, Mapping) and layout.get("given"):
         return _too_few_for_rows(history)
-    seen, steps = window(history, limit.LEARNED), _steps(history)
+    seen, steps, enough = window(history, limit.LEARNED), whole(history), enough_steps(history)
     if not poor(history, seen):
         return None
-    enough = limit.FEW_OF_POINTS if few_numbers(history) else limit.FEW_STEPS
     few, falling = steps is not None and steps < enough, history.share >= limit.SETTLED and stuck(history) is False
     if not few and not falling:
         return None
     length = _length(history)
     what = f"the samples are far from the data{f', and the whole run has {steps:,.0f} steps' if steps is not None else ''}"
     what += "; they were still getting better." if falling else "."
-    value = f"={10 * length:.0f} (it is {length:,.0f})" if length is not None else " ten times as high"
-    evidence = {"steps": steps, "off_average": seen.maybe("off_average")}
+    longer = max(limit.LONGER, 2 * over(enough, steps)) if steps is not None else limit.LONGER
+    value = f"={float(f'{longer * length:.2g}'):.0f} (it is {length:,.0f})" if length is not None else f" {longer:.0f} times as high"
+    evidence = {"steps": steps, "off_average": seen.maybe("off_average"), CERTAIN: short(history)}
     return Finding("H217", "warning", what, f"Train anew with run.samples{value}.", evidence)
 
 
@@ -94,12 +108,6 @@ def _too_few_for_rows(history: History) -> Finding | None:
         return None
     what = f"unseen rows were still getting less surprising when the run ended: {late:.0%} of what was gained came in its last third."
     return Finding("H217", "warning", what, "Train anew with run.samples three times as high.", {"surprise": now, "late": late})
-
-
-def _steps(history: History) -> float | None:
-    """Steps of the whole run."""
-    step = numbers(history.ticks[-1:], "step") or numbers(history.exams[-1:], "step")
-    return step[0] / history.share if step and history.share > 0 else None
 
 
 @check("H219")

@@ -18,6 +18,7 @@ from gansmith.health.checks.looking import (
     over,
     poor,
     rate,
+    short,
     since_share,
     stuck,
     times,
@@ -109,6 +110,8 @@ def discriminator_too_weak(history: History) -> Finding | None:
     mine, other = moves(seen, "discriminator"), moves(seen, "generator")
     slow = mine is not None and other is not None and mine < limit.SLOWER * other
     if told > (limit.BELIEVED if slow else limit.CANNOT_TELL) or not poor(history, seen):
+        return None
+    if short(history) and not slow:  # both have hardly begun
         return None
     what = f"the discriminator tells only {told:.0%} of pairs, although the samples are far from the data ({off:.2g})"
     if slow:

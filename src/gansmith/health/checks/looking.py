@@ -107,6 +107,23 @@ def few_numbers(history: History) -> bool:
     return sum(number(block.get("size")) or 0.0 for block in blocks if isinstance(block, Mapping)) <= limit.FEW_NUMBERS
 
 
+def whole(history: History) -> float | None:
+    """Steps of the whole run; None where nothing tells."""
+    step = numbers(history.ticks[-1:], "step") or numbers(history.exams[-1:], "step")
+    return step[0] / history.share if step and history.share > 0 else None
+
+
+def enough_steps(history: History) -> float:
+    """Steps in which a healthy run of such samples comes near the data."""
+    return limit.FEW_OF_POINTS if few_numbers(history) else limit.FEW_STEPS
+
+
+def short(history: History) -> bool:
+    """Whether the whole run is so short that its samples, whatever they look like, tell of that."""
+    steps = whole(history)
+    return steps is not None and steps < limit.SHORT * enough_steps(history)
+
+
 def poor(history: History, seen: Window) -> bool:
     """Whether samples are still far from the data; False where that is not measured, or it is too early to say."""
     if few_numbers(history):

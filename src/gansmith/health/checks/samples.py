@@ -17,6 +17,7 @@ from gansmith.health.checks.looking import (
     nearer,
     over,
     poor,
+    rate,
     window,
     within_classes,
 )
@@ -66,15 +67,23 @@ def partial_collapse(history: History) -> Finding | None:
         signs.append(f"{reached:.0%} of the real samples have a generated one nearby, where {possible:.0%} could have")
     if not signs:
         return None
-    advice = (
-        "Play loss.name=relativistic with the automatic weight (penalty.gamma=null), game.kept=1 and half of optimiser.lr_generator; a new "
-        "run may also set network.spread=true or game.pack=2."
-    )
     evidence = {
         "spread": spread, "spread within classes": inside, "closest": closest, "reached": reached, "could be reached": possible,
         "classes": sorted({*narrow, *missing}),
     }  # fmt: skip
-    return Finding("H202", "warning", f"part of the data's variety is missing: {'; '.join(signs)}.", advice, evidence)
+    return Finding("H202", "warning", f"part of the data's variety is missing: {'; '.join(signs)}.", _more_variety(history), evidence)
+
+
+def _more_variety(history: History) -> str:
+    """What to change first: the game, and where the usual one is played already, half the rates of both players."""
+    of = history.settings
+    if of.get("loss.name") == "relativistic" and of.get("game.kept", 1.0) == 1.0 and rate(history, "gamma", "penalty.gamma"):
+        known = {name: number(of.get(name)) for name in ("optimiser.lr_generator", "optimiser.lr_discriminator")}
+        halves = " and ".join(f"{name}={lr / 2:g}" if lr is not None else f"{name} to half" for name, lr in known.items())
+        first = f"Set {halves} (half of what they are), and raise penalty.gamma three times where that does not do"
+    else:
+        first = "Play loss.name=relativistic with the automatic weight (penalty.gamma=null) and game.kept=1; where you do, halve both rates"
+    return f"{first}. A new run may also set network.spread=true or game.pack=2."
 
 
 def _behind(values: dict[str, float], least: float) -> list[str]:
