@@ -15,6 +15,8 @@ from gansmith.domains.table.inference import infer, read_words, write_words
 from gansmith.domains.table.output import frame
 from gansmith.domains.table.reading import read
 from gansmith.domains.table.reading_dates import FORMS, forms_of, has_day, is_form, read_dates, write_dates
+from gansmith.domains.table.reading_numbers import is_form as is_number_form
+from gansmith.domains.table.reading_numbers import style_of, write_numbers
 from gansmith.domains.table.schema import Column, Schema
 from gansmith.domains.table.where import parse
 
@@ -157,4 +159,99 @@ def test_cells_of_every_form_of_dates_come_back(drawn: tuple[str, list[str]]) ->
     found = column(words, "day")
     if len(set(words)) > 1:
         assert (form, found.kind) == (form, "date")
+        assert back(words, found) == words
+
+
+# --- numbers -------------------------------------------------------------------------------------------------------------
+
+SIZES = RNG.lognormal(7, 1.5, 120).round(2).tolist()
+SIGNED = RNG.normal(0, 5000, 120).round(2).tolist()
+MARKS = str.maketrans(",.", ".,")
+NUMBERS: list[tuple[list[str], str]] = [
+    ([f"{v / 1e9:.3e}" for v in SIGNED], "1.500e+03"),
+    ([f"{v * 1e7:.2E}" for v in SIZES], "1.50E+03"),
+    ([f"{v * 1e7:.1e}" for v in SIZES], "1.0e+03"),
+    ([f"{v:.0e}" for v in SIZES], "1e+03"),
+    ([f"{v:.3e}".replace("e+0", "e") for v in SIZES], "1.500e3"),
+    ([repr(v * 1e-12) for v in SIZES], "1.5e+03"),
+    ([repr(v * 1e-6) for v in SIZES], ""),  # some with an exponent
+    ([f"{v:,.0f}" if v > 0 else f"({-v:,.0f})" for v in SIGNED], "(1,234.5)"),
+    ([f"${v:,.2f}" for v in SIZES], "$1,234.50"),
+    ([f"${v:,.2f}" if v > 0 else f"-${-v:,.2f}" for v in SIGNED], "$1,234.50"),
+    ([f"$ {v:,.2f}" for v in SIGNED], "$ -1,234.50"),
+    ([f"${v:,.2f}" if v > 0 else f"(${-v:,.2f})" for v in SIGNED], "($1,234.50)"),
+    ([f"€ {v:.0f}" for v in SIZES], "€ 1234.5"),
+    ([f"{v:,.2f} €".translate(MARKS) for v in SIZES], "1.234,50 €"),
+    ([f"USD {v:.2f}" for v in SIZES], "USD 1234.50"),
+    ([f"R$ {v:,.2f}".translate(MARKS) for v in SIZES], "R$ 1.234,50"),
+    ([f"{v / 100:.1f}%" for v in SIZES], "1234.0%"),
+    ([f"{v / 1000:.0f} %" for v in SIZES], "1234.5 %"),
+    ([f"{v / 10:.1f} kg" for v in SIZES], "1234.0 kg"),
+    ([f"{v:.0f}km/h" for v in SIZES], "1234.5km/h"),
+    ([f"{v / 100:+.1f}" for v in SIGNED], "+1234.0"),
+    ([f"{v:,.2f}".replace(",", "'") for v in SIZES], "1'234.50"),
+    *(([f"{v:,.1f}".translate(str.maketrans(",.", gap + ",")) for v in SIGNED], f"1{gap}234,0") for gap in " \u00a0\u202f"),
+    ([f"{v:.1f}".replace("-", "−") for v in SIGNED], "−1234.0"),
+    ([f"{v:.1f}" if v > 0 else f"{-v:.1f}-" for v in SIGNED], "1234.0-"),
+]
+
+
+@pytest.mark.parametrize(("words", "form"), NUMBERS, ids=[form for _, form in NUMBERS])
+def test_a_number_is_recognised_and_comes_back_as_written(words: list[str], form: str) -> None:
+    for cells in (words, [*words, *["", "n/a"] * 30]):
+        found = column(cells)
+        assert (found.kind, found.form) == ("number", form)
+        assert back(words, found) == words
+        assert is_number_form(found.form)
+    for word in words[:5]:
+        assert parse(f"x<={word}", Schema((found,))).spans[0][1] == read_words([word], found)[0]
+    if style_of(form) == "1234.5":
+        plain = frame(read_words(words, found)[:, None], Schema((found,)))["x"]
+        assert back([str(v) for v in plain], found) == words
+
+
+def test_what_only_looks_like_a_number_is_none() -> None:
+    zips = [f"{n:05}" for n in RNG.integers(1000, 99_999, 200)]
+    companies = [f"{n:,}".replace(",", " ") for n in RNG.integers(10**8, 10**9, 200)]
+    assert [column(words).kind for words in (zips, companies, zips[:10] * 20)] == ["id", "id", "category"]
+    assert back(zips[:10] * 20, column(zips[:10] * 20)) == zips[:10] * 20
+    for words in (
+        ["1 year", "2 years"],
+        ["5 kg", "3 g"],
+        ["5 kg", "3", "8"],
+        ["(5", "3)"],
+        ["5-kg", "6-kg"],
+        ["A12", "A13"],
+        ["12-", "-12-"],
+    ):
+        assert column(words * 30).kind == "category"
+    assert column([f"{n} kg" for n in range(60)]).kind == "number"  # though counted on
+
+
+@st.composite
+def number_columns(draw: st.DrawFn) -> tuple[str, list[str]]:
+    """A form, and cells of it."""
+    before = draw(st.sampled_from(["", "$", "€ ", "USD ", "R$", "kr\u00a0"]))
+    place = draw(
+        st.sampled_from(["{b}{n}{u}", "({b}{n}{u})", "+{b}{n}{u}", "−{b}{n}{u}", "{b}{n}-", *["{b}-{n}{u}", "{b}+{n}{u}"] * (before != "")])
+    )
+    unit = draw(st.sampled_from(["", "%", " %", " kg", "€", " km/h", "°C", "K"]))
+    group, mark = draw(st.sampled_from([*((g, ".") for g in ("", *",'’ \u00a0\u202f")), *((g, ",") for g in ("", ".", *" \u00a0\u202f"))]))
+    digits = 2 if (group, mark) == (".", ",") else draw(st.integers(0, 3))  # 1.234 alone is a decimal
+    number = f"1{group}234{mark}{('5', '0', '50', '500')[digits]}"
+    ticks = draw(st.lists(st.integers(-(10**8) + 1, 10**8 - 1), min_size=2, max_size=19))
+    if draw(st.booleans()):
+        point = f"{mark}5{'0' * (digits - 1)}" if digits > 1 else f"{mark}0" if digits else ""
+        number = draw(st.sampled_from([f"1{point or mark + '5'}e+03", f"1{point}E3", f"1{mark}5E+3"]))
+    form = place.format(b=before, n=number, u=unit)
+    return form, write_numbers([t / 10**digits for t in ticks], 10.0**-digits, form)
+
+
+@given(number_columns())
+def test_cells_of_every_form_of_numbers_come_back(drawn: tuple[str, list[str]]) -> None:
+    form, words = drawn
+    assert is_number_form(form)
+    found = column(words)
+    if len(set(words)) > 1 and set(words) != {"0", "1"}:
+        assert (form, found.kind) == (form, "number")
         assert back(words, found) == words

@@ -113,22 +113,33 @@ def recognised(name: str, tally: Tally) -> Kind:
 def _with_strays(tally: Tally) -> bool:
     """Whether the cells are different numbers, but for a few words."""
     plain = tally.numbers[STYLES[0]]
-    if tally.codes or plain.unread > STRAY * tally.given or plain.lowest > plain.highest:
+    if tally.codes or _oddly_dressed(tally) or plain.unread > STRAY * tally.given or plain.lowest > plain.highest:
         return False
-    return tally.distinct > MOST_LEVELS or int(np.isfinite(read_numbers(list(tally.counts))).sum()) >= FEWEST_NUMBERS
+    form = tally.dress.put_on(STYLES[0]) if tally.dress else STYLES[0]
+    return tally.distinct > MOST_LEVELS or int(np.isfinite(read_numbers(list(tally.counts), form)).sum()) >= FEWEST_NUMBERS
 
 
 def _style(tally: Tally) -> str | None:
     """The style in which every cell is a number; None where there is none, or where they are codes made of digits."""
-    if tally.codes:
+    if tally.codes or _oddly_dressed(tally):
         return None
     return next((s for s in STYLES if s in tally.numbers and not (n := tally.numbers[s]).unread and n.lowest <= n.highest), None)
+
+
+def _oddly_dressed(tally: Tally) -> bool:
+    """Whether a currency or unit stands in some cells and not in others, or blanks are in codes that are all as long, as 732 829 320 is."""
+    dress, seen = tally.dress, tally.numbers.get(STYLES[0])
+    if dress is None or seen is None:
+        return False
+    if dress.before or dress.behind:
+        return dress.rows < (1 - STRAY) * tally.given
+    return bool(dress.gap) and seen.step == 1 and seen.lowest >= 1e8 and len(f"{seen.lowest:.0f}") == len(f"{seen.highest:.0f}")
 
 
 def _is_count(name: str, tally: Tally, style: str) -> bool:
     """Whether whole numbers only count the rows, in order or not, or are named an id and differ."""
     seen = tally.numbers[style]
-    if tally.missing or seen.infinite or seen.step != 1 or tally.rows < FEWEST_IDS:
+    if tally.dress or tally.missing or seen.infinite or seen.step != 1 or tally.rows < FEWEST_IDS:
         return False
     differ = tally.distinct >= 0.99 * tally.rows
     words = "".join(letter if letter.isalnum() else " " for letter in name).lower().split()
@@ -169,12 +180,16 @@ def _number(column: Column, tally: Tally, notes: Notes) -> Column:
     if seen is None or seen.lowest > seen.highest:
         wanted = f"have the form {column.form!r}" if column.form else "be of numbers"
         raise DataError(f"column {column.name!r} cannot {wanted}: it holds {_example(tally)}. Leave its kind and form to be found.")
+    if column.form and not np.isfinite(read_numbers(tally.sample, column.form)).any():
+        raise DataError(
+            f"column {column.name!r} cannot have the form {column.form!r}: it holds {_example(tally)}. Leave its form to be found."
+        )
     if seen.unread:
         notes["T105"][column.name] = f"{seen.unread:,} words such as {tally.stray[:40]!r} are taken as missing"
     if seen.infinite:
         notes["T104"][column.name] = f"{seen.infinite:,}"
     step = seen.step if seen.step == 1 or not tally.scientific else None
-    form = column.form or form_of(tally.sample, style, step)
+    form = column.form or form_of(tally.sample, style, step, tally.dress)
     column = replace(column, step=step, lowest=seen.lowest, highest=seen.highest, form=form)
     return _missing(column, tally, seen.unread + seen.infinite)
 
@@ -205,7 +220,7 @@ def _category(column: Column, tally: Tally, notes: Notes) -> Column:
         share = 1 - sum(counts[level] for level in levels[:-1]) / max(1, tally.rows - missing.total())
         notes["T112"][column.name] = f"{tally.distinct:,} levels, {MOST_LEVELS - 1} of them kept, {share:.1%} of the rows in the others"
     words = tally.numbers[STYLES[0]].unread
-    if column.kind == "category" and STRAY * tally.given < words < (1 - STRAY) * tally.given:
+    if column.kind == "category" and not _oddly_dressed(tally) and STRAY * tally.given < words < (1 - STRAY) * tally.given:
         notes["T105"][column.name] = f"{words:,} words and {tally.given - words:,} numbers are levels alike"
     blank = missing.most_common(1)[0][0] if missing else ""
     return replace(column, levels=tuple(levels), missing=missing.total() / tally.rows, blank=blank)

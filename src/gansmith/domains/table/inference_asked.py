@@ -85,7 +85,10 @@ def check_form(name: str, kind: Kind | None, form: str) -> None:
     if kind == "date" and form and not reading_dates.is_form(form):
         raise DataError(f"column {name!r} of the schema has the form {form!r}, which no date can be read by. Write it as %d.%m.%Y %H:%M.")
     if kind == "number" and not reading_numbers.is_form(form):
-        raise DataError(f"column {name!r} of the schema has the form {form!r}; forms of numbers are {', '.join(reading_numbers.STYLES)}.")
+        raise DataError(
+            f"column {name!r} of the schema has the form {form!r}; forms of numbers are {', '.join(reading_numbers.STYLES)}, "
+            "with what stands round them: $1,234.50, 1234.5%, (1,234.5), 1.50e+03."
+        )
 
 
 def _kind_of(form: str) -> Kind | None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from gansmith.domains.table.reading import Table
 from gansmith.domains.table.reading_dates import read_cells, write_dates
-from gansmith.domains.table.reading_numbers import read_numbers, style_of, write_ids, write_numbers
+from gansmith.domains.table.reading_numbers import read_numbers, write_ids, write_numbers
 from gansmith.domains.table.schema import Column, Schema
 from gansmith.errors import DataError, nearest
 
@@ -41,13 +41,13 @@ def converted(table: Table, schema: Schema) -> Iterator[np.ndarray]:
 def read_words(words: Sequence[str], column: Column) -> np.ndarray:
     """float64 [k] of words of a column: its raw numbers, NaN for missing; 0 where the column is not learned."""
     if column.kind == "number":
-        values = read_numbers(words, style_of(column.form)) + 0.0  # no negative zero: equal cells have equal bits
+        values = read_numbers(words, column.form) + 0.0  # no negative zero: equal cells have equal bits
         return np.where(np.isfinite(values), values, math.nan)
     if column.kind == "date":
         return read_cells(words, column.form)
     if not column.learned:
         return np.zeros(len(words))
-    places = {level: float(place) for place, level in enumerate(column.levels)}
+    places = {level: float(place) for place, level in enumerate(column.levels) if level}
     rest = float(len(column.levels) - 1) if column.levels[-1:] == (OTHER,) else math.nan
     return np.asarray([places[w] if w in places else math.nan if w == column.blank or not w.strip() else rest for w in words], np.float64)
 

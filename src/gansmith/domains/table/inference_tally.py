@@ -12,7 +12,7 @@ import numpy as np
 
 from gansmith.domains.table.reading import Cells
 from gansmith.domains.table.reading_dates import STEPS, Manner, coarsest, forms_of, read_cells, read_dates
-from gansmith.domains.table.reading_numbers import FINENESS, STYLES, fineness, read_numbers
+from gansmith.domains.table.reading_numbers import FINENESS, LOOKED_AT, STYLES, Dress, fineness, read_numbers
 
 MARKERS = frozenset({"", "na", "n/a", "#n/a", "<na>", "nan", "nat", "null", "none", "?", "-"})  # in small letters, without blanks around
 ANSWERS = frozenset({"none", "-"})  # of these, what may be a value of a category: no allergies, a negative test
@@ -160,6 +160,7 @@ class Tally:
         self.numbers = {style: Numbers() for style in STYLES}  # in which every cell can be read so far, and the first of them
         self.codes = False  # whether some integer is written as no number is: 007, or in more digits than a number can hold
         self.scientific = False
+        self.dress: Dress | None = None  # what stands round the numbers, where something does
         self.stray = ""  # the first word that is no plain number
         # forms in which every cell can be read so far; None: not looked at yet
         self.dates: dict[str, Dates] | None = {date_form: Dates()} if date_form else None
@@ -182,7 +183,7 @@ class Tally:
         self.characters += sum(len(word) * count for word, count in zip(words, counts, strict=True))
         if len(self.sample) < SAMPLE:
             self.sample = list(dict.fromkeys([*self.sample, *words[:SAMPLE]]))[:SAMPLE]
-        self._number(values, words, cells.codes)
+        self._number(values, words, cells.codes, counts)
         self._date(words, counts, numeric=not np.isnan(values).any())
         self.pattern.add(words)
         self._count(words, counts, values)
@@ -207,13 +208,20 @@ class Tally:
         codes = (np.cumsum(given) - 1)[cells.codes[given[cells.codes]]]
         return Cells(codes, [word for word, there in zip(cells.words, given, strict=True) if there]), values[given]
 
-    def _number(self, values: np.ndarray, words: Sequence[str], codes: np.ndarray) -> None:
-        unread = np.isnan(values)
+    def _number(self, values: np.ndarray, words: Sequence[str], codes: np.ndarray, counts: Sequence[int]) -> None:
+        given, unread = words, np.isnan(values)
+        if unread.any():
+            first = np.flatnonzero(unread)[:LOOKED_AT].tolist()
+            self.dress = self.dress or Dress.of([words[place] for place in first])
+            if self.dress is not None:
+                words = self.dress.taken_off(words, counts)
+                values = read_numbers(words)
+                unread = np.isnan(values)
         text = "\n".join([word for word, no in zip(words, unread, strict=True) if not no] if unread.any() else words)
         self.scientific |= "e" in text or "E" in text
         self.codes |= bool(_LEADING_ZERO.search(text) or _LONG_INTEGER.search(text))
         if unread.any() and not self.stray:
-            self.stray = words[int(unread.argmax())]
+            self.stray = given[int(unread.argmax())]
         marked = "," in text or "." in text
         for style, seen in list(self.numbers.items()):
             alike = not unread.any() and (style == STYLES[1] or not marked)  # separators of thousands need not be there

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 
@@ -147,9 +148,14 @@ def read_cells(words: Sequence[str], form: str) -> np.ndarray:
 def write_dates(values: Sequence[float], form: str) -> list[str]:
     """Seconds since 1970-01-01 UTC in that form; what is finer than the form tells is cut off."""
     shift = fixed_zone(form) or 0
-    parts = _TOKEN.split(form)
-    days = has_day(form)
-    return ["".join(_part(part, fields) for part in parts) for fields in (_broken_down(value + shift, days) for value in values)]
+    days, writers = has_day(form), [_writer(part) for part in _TOKEN.split(form) if part]
+    return ["".join([write(moment) for write in writers]) for moment in (_broken_down(value + shift, days) for value in values)]
+
+
+def _writer(part: str) -> Callable[[_Moment], str]:
+    if _TOKEN.fullmatch(part) and part.endswith("f"):
+        return lambda moment: _fraction_of(part, moment.micro)
+    return _WRITERS.get(part, lambda moment: part)
 
 
 def coarsest(values: np.ndarray, least: int = 0) -> int:
@@ -250,47 +256,55 @@ def _offset(zone: str) -> int:
     return (1 if zone[0] == "+" else -1) * (int(zone[1:3]) * 3600 + int(zone[3:].lstrip(":") or 0) * 60)
 
 
-def _broken_down(seconds: float, has_day: bool) -> dict[str, str]:
-    ticks = round(seconds * 1e6)
-    days, rest = divmod(ticks, DAY * 1_000_000)
+class _Moment(NamedTuple):
+    day: date
+    hours: int  # since the day of a form began, or all of a time without a day
+    minute: int
+    second: int
+    micro: int
+
+
+def _broken_down(seconds: float, has_day: bool) -> _Moment:
+    days, rest = divmod(round(seconds * 1e6), DAY * 1_000_000)
     day = date.fromordinal(min(max(days + _EPOCH, 1), date.max.toordinal()))
     hour, rest = divmod(rest, 3_600_000_000)
     minute, rest = divmod(rest, 60_000_000)
     second, micro = divmod(rest, 1_000_000)
-    whole = hour if has_day else hour + 24 * max(0, days)
-    numbers = {"m": day.month, "d": day.day, "H": whole, "I": (hour - 1) % 12 + 1}
-    month, half = MONTHS[day.month - 1], "AM" if hour < 12 else "PM"
-    return {
-        "%Y": f"{day.year:04}",
-        "%y": f"{day.year % 100:02}",
-        "%b": month[:3],
-        "%^b": month[:3].upper(),
-        "%_b": month[:3].lower(),
-        "%B": month,
-        "%^B": month.upper(),
-        "%_B": month.lower(),
-        "%a": WEEKDAYS[day.weekday()][:3],
-        "%A": WEEKDAYS[day.weekday()],
-        "%M": f"{minute:02}",
-        "%S": f"{second:02}",
-        "f": f"{micro:06}",
-        "%p": half,
-        "%P": half.lower(),
-        "%z": "+0000",
-        **{f"%{field}": f"{number:02}" for field, number in numbers.items()},
-        **{f"%-{field}": str(number) for field, number in numbers.items()},
-    }
+    return _Moment(day, hour if has_day else hour + 24 * max(0, days), minute, second, micro)
 
 
-def _part(part: str, fields: dict[str, str]) -> str:
-    if not part.endswith("f") or "%" not in part:
-        return fields.get(part, part)
-    mark, _, width = part.partition("%")
-    digits = fields["f"][: int(width.strip("-f") or 6)]
+def _fraction_of(field: str, micro: int) -> str:
+    mark, _, width = field.partition("%")
+    digits = f"{micro:06}"[: int(width.strip("-f") or 6)]
     if width == "-f":
         digits = digits.rstrip("0")
     return mark + digits if digits.strip("0") or "-" not in width else ""
 
 
+_WRITERS: dict[str, Callable[[_Moment], str]] = {
+    "%Y": lambda m: f"{m.day.year:04}",
+    "%y": lambda m: f"{m.day.year % 100:02}",
+    "%b": lambda m: MONTHS[m.day.month - 1][:3],
+    "%^b": lambda m: MONTHS[m.day.month - 1][:3].upper(),
+    "%_b": lambda m: MONTHS[m.day.month - 1][:3].lower(),
+    "%B": lambda m: MONTHS[m.day.month - 1],
+    "%^B": lambda m: MONTHS[m.day.month - 1].upper(),
+    "%_B": lambda m: MONTHS[m.day.month - 1].lower(),
+    "%m": lambda m: f"{m.day.month:02}",
+    "%-m": lambda m: str(m.day.month),
+    "%d": lambda m: f"{m.day.day:02}",
+    "%-d": lambda m: str(m.day.day),
+    "%a": lambda m: WEEKDAYS[m.day.weekday()][:3],
+    "%A": lambda m: WEEKDAYS[m.day.weekday()],
+    "%H": lambda m: f"{m.hours:02}",
+    "%-H": lambda m: str(m.hours),
+    "%I": lambda m: f"{(m.hours - 1) % 12 + 1:02}",
+    "%-I": lambda m: str((m.hours - 1) % 12 + 1),
+    "%M": lambda m: f"{m.minute:02}",
+    "%S": lambda m: f"{m.second:02}",
+    "%p": lambda m: "AM" if m.hours % 24 < 12 else "PM",
+    "%P": lambda m: "am" if m.hours % 24 < 12 else "pm",
+    "%z": lambda m: "+0000",
+}
 _EPOCH = date(1970, 1, 1).toordinal()
 _MONTH = {name[:3].lower(): place for place, name in enumerate(MONTHS, 1)}

@@ -30,9 +30,10 @@ class Column:
     step      of a number: what its values are whole multiples of (1: integers, 0.01: two decimals), of a date in seconds; None: any value
     lowest, highest  of numbers and dates, as seen; of an id the highest number, behind which ids are made
     form      how a value is written: the strftime format of a date (mixed zones as %z, a shared one as it stands; %-d: no leading zero;
-              %3f: milliseconds), the pattern of an id ("C-######": # a digit, ~ a hex digit, @ a capital letter, & a small one; "+1":
-              numbers counted on, maybe behind a prefix), "1,234.5" for a number with thousands separators, "1234,5" with a decimal
-              comma, "1234.50" with always two decimals; else empty
+              %3f: milliseconds; %^b and %_b: months in capitals and in small letters), the pattern of an id ("C-######": # a digit, ~ a
+              hex digit, @ a capital letter, & a small one; "+1": numbers counted on, maybe behind a prefix), "1,234.5" for a number with
+              thousands separators, "1234,5" with a decimal comma, "1234.50" with always two decimals, "$1,234.50", "1234.5%",
+              "(1,234.5)" with what stands round it, "1.50e+03" in scientific notation; else empty
     missing   share of the rows in which there is no value
     blank     how a missing value is written
     """

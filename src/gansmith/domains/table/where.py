@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from gansmith.domains.table.reading_dates import DAY, fixed_zone, forms_of, read_dates, write_dates
-from gansmith.domains.table.reading_numbers import read_numbers, style_of, write_numbers
+from gansmith.domains.table.reading_numbers import read_numbers, write_numbers
 from gansmith.domains.table.schema import Column, Schema
 from gansmith.errors import ConfigError, nearest
 
@@ -144,7 +144,7 @@ def _number(column: Column, word: str) -> Span:
     """The number or the stretch of time that a word means: a day is all of its seconds."""
     if column.kind == "date":
         return stretch(column, word)
-    value = float(read_numbers([word], style_of(column.form))[0])  # as the column writes it, or plain: 1.234 may be a thousand and more
+    value = float(read_numbers([word], column.form)[0])  # as the column writes it, or plain: 1.234 may be a thousand and more
     if math.isnan(value):
         value = float(read_numbers([word])[0])
     if not math.isfinite(value):
