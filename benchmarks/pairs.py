@@ -2,7 +2,7 @@
 
     python benchmarks/pairs.py [ring] [grid] [--seeds 0] [--samples 500k] [--losses NAME ...] [--penalties NAME ...] [--out FILE]
 
-The protocol and its measures are those of modes.py, in a run a seventh as long. Nothing but the loss and the penalty is changed: one move
+The protocol and its measures are those of modes.py, in a run an eleventh as long. Nothing but the loss and the penalty is changed: one move
 of the discriminator for one of the generator, the default's rates, network and weight of R1 and R2 (WGAN-GP: 10, its paper's). The guard
 is off. Why is the first finding of `gansmith diagnose`, or the sentence with which the run stopped. One line is appended for each finished
 run; what is there already is not run again. The tables of all lines are printed at the end, a cell for a pair: modes, share of samples of

@@ -21,7 +21,8 @@ MINUTES = 15.0  # of a run that was given no length
 SAMPLES_PER_NUMBER = 5_000  # … unless the data is so small that it is learned before: samples seen for each number in a sample
 FEWEST_SAMPLES = 500_000
 FEW_NUMBERS = 16  # in a sample: a dense layer of half the units does, and a step is cheap …
-LONGER = 7  # … so there are so many times more of them
+LONGER = 11  # … so there are so many times more of them, …
+LARGE_BATCH = 256  # … of which so many cost hardly more than half as many, and stray less
 FULL_BATCH = 64  # samples a step for which the light pair's rate was measured; with fewer it falls in proportion
 THUMBNAIL = 32 * 32  # numbers in a grey picture of 32 by 32
 SMALL = 256  # numbers in a sample up to which every number may look at every other
@@ -194,7 +195,7 @@ def _largest_batch(layout: Layout, small: bool, cpu: bool) -> int:
     if layout.given:
         return 512
     if small:
-        return 128
+        return LARGE_BATCH if layout.size <= FEW_NUMBERS else 128
     if not cpu:
         return 256
     return FULL_BATCH if layout.size <= THUMBNAIL else 32
