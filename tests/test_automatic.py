@@ -136,7 +136,7 @@ def test_a_run_bounded_by_minutes_is_given_no_other_bound(situation: Situation, 
     ("layout", "device", "name", "width", "batch"),
     [
         (picture(1, 8, 8), "cpu", "dense", 256, 128),
-        (Layout((Block("x", 2, "real"),)), "cuda", "dense", 128, 128),
+        (Layout((Block("x", 2, "real"),)), "cuda", "dense", 128, 256),
         (picture(1, 28, 28), "cpu", "light", 16, 64),
         (picture(3, 32, 32), "cpu", "light", 32, 32),
         (picture(3, 64, 64), "cpu", "light", 32, 32),
