@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -217,6 +218,15 @@ def test_a_history_cut_off_in_the_middle_is_read_up_to_there(run: RunFolder) -> 
     found = diagnose(run.path)
     assert (found.recorded.records, found.recorded.examinations) == (79, 19)
     assert (found.recorded.state, found.recorded.share) == ("unfinished", 79 / 80)
+
+
+@pytest.mark.parametrize("where", [{"step": "x"}, {"step": None}, {"step": {}}, {"seen": {}}, {"seen": 10**400}, {"share": math.inf}])
+def test_a_record_that_belongs_nowhere_is_left_out(where: dict[str, Any], run: RunFolder) -> None:
+    write_lines(run.log, ({**line, **where} if i == 40 else line for i, line in enumerate(made.ticks())))
+    write_lines(run.health, ({**line, **where} if i == 9 else line for i, line in enumerate(made.exams())))
+    told = said_of(run)
+    assert "log.jsonl was cut off or damaged: 1 of its lines" in told
+    assert "health.jsonl was cut off or damaged: 1 of its lines" in told
 
 
 def test_a_run_of_an_older_gansmith_says_what_cannot_be_judged(run: RunFolder) -> None:

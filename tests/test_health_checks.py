@@ -309,6 +309,12 @@ class TestWords:
             advice = outcome("H202", made({"spread": 0.5}, **other)).advice
             assert advice.startswith("Play loss.name=relativistic"), advice
 
+    def test_a_weak_discriminator_is_given_a_rate(self) -> None:
+        weak = outcome("H206", made({**FAR, "wins_train": 0.5}))
+        assert "optimiser.lr_discriminator=0.003 (it is 0.001)" in weak.advice
+        slower = outcome("H206", made({**FAR, "wins_train": 0.5}, settings={"optimiser.lr_discriminator": 1e-4}))
+        assert "optimiser.lr_discriminator=0.001 (it is 0.0001)" in slower.advice
+
     def test_where_values_became_infinite_is_told(self) -> None:
         found = outcome("H210", made(stopped="training stopped at step 7: the value of discriminator.head is not finite. The last good …"))
         assert found.evidence["where"] == "value of discriminator.head"

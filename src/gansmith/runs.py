@@ -19,6 +19,7 @@ from gansmith.errors import RunError, nearest, storage_error
 if TYPE_CHECKING:
     from torch import Tensor
 
+LARGEST = 1e18  # of samples seen: a record that tells of more is damaged
 SEARCH = "tune.json"  # what makes a folder that of a search for settings, which holds a recipe.yaml as a run does
 
 
@@ -240,8 +241,14 @@ def _whole_lines(path: Path) -> Iterator[dict[str, Any]]:
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         with suppress(json.JSONDecodeError):
             found = json.loads(line)
-            if isinstance(found, dict) and "step" in found:
+            if isinstance(found, dict) and _placed(found):
                 yield found
+
+
+def _placed(line: Mapping[str, Any]) -> bool:
+    """Whether a record says where in a run it belongs, in numbers: the step, and of the samples seen and the share done what it has."""
+    where = [line[name] for name in ("seen", "share") if name in line]
+    return type(line.get("step")) is int and all(isinstance(n, int | float) and 0 <= n < LARGEST for n in where)
 
 
 def create(parent: Path, name: str) -> RunFolder:
