@@ -851,7 +851,7 @@ class TuneView(View):
         most = f" or {asked.trials} trials" if asked.trials else ""
         jobs = f", {asked.jobs} at a time" if asked.jobs > 1 else ""
         self._tell(f"budget   {_clock(asked.minutes * 60)}{most}; a trial takes {_clock(asked.trial)}, more on a busy machine{jobs}")
-        before = f", with {begun.trials} trials" if begun.trials else ""
+        before = f", with {begun.trials} trial{'s' if begun.trials > 1 else ''}" if begun.trials else ""
         self._tell(f"folder   {_short(self.folder)}{before}")
 
     def moved(self, progress: TuneProgress) -> None:

@@ -120,7 +120,8 @@ def discriminator_too_weak(history: History) -> Finding | None:
     lower = mine_rate is not None and other_rate is not None and mine_rate < other_rate
     quicker = other_rate if lower else 3 * mine_rate if mine_rate is not None else None
     level = f"={quicker:g} (it is {mine_rate:g})" if quicker is not None else " three times as high"
-    advice = f"Set optimiser.lr_discriminator{level}, or game.critics=2 in a new run; where its network is narrower than the generator's, widen it."
+    advice = f"Set optimiser.lr_discriminator{level}, or game.critics=2 in a new run; "
+    advice += "where its network is narrower than the generator's, widen it."
     evidence = {"wins_train": told, "off_live": off, "moves of the discriminator": mine, "moves of the generator": other}
     return Finding("H206", "severe", f"{what}.", advice, evidence)
 

@@ -163,7 +163,7 @@ class Onlooker(Silent):
 def refuse_orphan(parent: int | None) -> None:
     """Orphaned where the process that started this one is gone."""
     if parent is not None and os.getppid() != parent:
-        raise Orphaned
+        raise Orphaned("the process that started this one is gone.")
 
 
 def _trained(
