@@ -32,6 +32,7 @@ from torch import Tensor, nn
 
 DRAWN = 128_000  # stacked pictures to train on
 JUDGED = {"quarter": 25_600, "half": 25_600, "dcgan": 26_000}
+PERFECT = 26_000  # of a perfect sampler
 CRITIC = {"quarter": 2, "half": 4}  # channels of the first layer
 MODES = 1000
 ENOUGH = 0.992
@@ -246,7 +247,7 @@ def table(lines: list[dict[str, Any]], judge: Namer, data: Path) -> None:
     """Mean and standard deviation over seeds, and what a perfect sampler has."""
     x, _ = digits(data, "train")
     grey, source = (x[:, 0] * 255).round().to(torch.uint8), np.random.default_rng(0)
-    perfect = modes_of(judge, torch.stack([grey[source.integers(len(grey), size=26_000)] for _ in range(3)], -1))
+    perfect = modes_of(judge, torch.stack([grey[source.integers(len(grey), size=PERFECT)] for _ in range(3)], -1))
     modes, kl = counted(perfect)
     print("| critic | settings | samples seen | seeds | modes | KL | parameters | minutes |\n|" + " --- |" * 8)
     for key in dict.fromkeys((d["size"], d["settings"], d["samples"]) for d in lines):
@@ -256,7 +257,7 @@ def table(lines: list[dict[str, Any]], judge: Namer, data: Path) -> None:
         minutes = np.mean([d["seconds"] for d in own]) / 60
         cells = [key[0], key[1], f"{key[2]:,}", str(len(own)), *spread, sizes, f"{minutes:.1f}"]
         print(f"| {' | '.join(cells)} |")
-    print(f"| a perfect sampler | | | 26,000 pictures | {modes} | {kl:.4f} | | |")
+    print(f"| a perfect sampler | | | {PERFECT:,} pictures | {modes} | {kl:.4f} | | |")
 
 
 if __name__ == "__main__":
