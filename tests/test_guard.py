@@ -16,7 +16,7 @@ import gansmith
 import tiny
 from gansmith import config
 from gansmith.engine import checkpoint, guard
-from gansmith.errors import NotFinite
+from gansmith.errors import NotFinite, RunError
 from gansmith.health.history import History
 from gansmith.records import Clear, Finding, Outcome
 from gansmith.runs import RunFolder
@@ -261,6 +261,15 @@ def test_ended_at_its_last_step_before_it_went_back_it_goes_back_all_the_same(
         train(tmp_path / "broken", audience=AtTheEnd(at=STEPS))
     gansmith.train(resume=tmp_path / "broken" / "digits-1")
     tiny.assert_same_end(tmp_path / "broken" / "digits-1", unbroken)
+
+
+def test_a_recovery_that_is_not_known_is_told(tmp_path: Path) -> None:
+    with pytest.raises(Crash):
+        train(tmp_path, audience=Watching(at=TICK))
+    run = RunFolder(tmp_path / "digits-1")
+    guard.add_line(run.recoveries, {"step": 5, "code": "H201"})
+    with pytest.raises(RunError, match=r"recoveries.jsonl has a line that this gansmith does not know \(missing 4"):
+        gansmith.train(resume=run.path)
 
 
 def test_healthy_moments_stay_few_and_go_with_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -459,7 +459,7 @@ def test_the_page_says_what_was_found() -> None:
 
 def test_the_page_of_a_search_that_found_nothing() -> None:
     none = example(
-        trials=(trial(0, 0.25, default=True),), judged=(), best=None, gain=None, winner="default", importance={}, final_minutes=15.0
+        trials=(trial(0, 0.25, default=True),), judged=(), best=None, gain=None, winner="default", importance={}, final_minutes=2.0
     )
     said = page(replace(none, sentence="No trial."), pictures=False).said
     for words in ("Nothing better beyond doubt", "There are no samples to show", "Too few trials"):

@@ -15,6 +15,7 @@ from gansmith.engine.loop import Tick
 from gansmith.engine.players import Players
 from gansmith.engine.quality import Quality
 from gansmith.engine.watch import add_line, record_of
+from gansmith.errors import RunError
 from gansmith.health.checks import all_look_from, examine, findings
 from gansmith.health.history import History
 from gansmith.health.remedies import remedy
@@ -29,8 +30,15 @@ TOLD = 4  # findings told while the run goes on; the others are for `gansmith di
 
 
 def recoveries(run: RunFolder) -> list[Recovery]:
-    """Those of a run, oldest first."""
-    return [Recovery(**line) for line in run.recovered()]
+    """Those of a run, oldest first. RunError where one is not as this gansmith writes it: what the run goes on with would not be known."""
+    try:
+        return [Recovery(**line) for line in run.recovered()]
+    except TypeError as error:
+        what = str(error).removeprefix("Recovery.__init__() ")
+        raise RunError(
+            f"{run.recoveries} has a line that this gansmith does not know ({what}). Copy the folder again from where it came, or "
+            "upgrade with: pip install -U gansmith"
+        ) from None
 
 
 def mended(recipe: Recipe, run: RunFolder) -> Recipe:

@@ -82,9 +82,9 @@ class Shown:
 
     @property
     def reach(self) -> str:
-        """How far the answer carries; '' where the runs were as long as they are by themselves."""
+        """How far the answer carries; '' where the runs were as long as they are by themselves, or there were none."""
         found = self.found
-        if found.final_minutes >= SHORT * found.whole_minutes:
+        if not found.judged or found.final_minutes >= SHORT * found.whole_minutes:
             return ""
         took, whole = (words.duration(60 * minutes) for minutes in (found.final_minutes, found.whole_minutes))
         return (

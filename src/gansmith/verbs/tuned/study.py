@@ -78,7 +78,7 @@ def lasting(storage: str) -> str:
     from sqlalchemy.engine import make_url
 
     url = make_url(storage)
-    if url.get_backend_name() != "sqlite":
+    if url.get_backend_name() != "sqlite" or (url.database or "").startswith("file:"):  # a URI of SQLite's own is left as it is
         return storage
     if url.database in (None, "", ":memory:"):
         raise ConfigError(f"the storage {storage} is in the memory of one process and ends with it. Name a file: sqlite:///tune.db.")
