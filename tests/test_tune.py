@@ -833,6 +833,8 @@ def test_all_trials_failing_says_the_common_cause(stubbed: dict[str, Any], tmp_p
     stubbed["score"] = lambda values: (_ for _ in ()).throw(TrainingError("there is no memory."))
     with pytest.raises(RunError, match=r"all 2 trials failed, each with this: there is no memory."):
         tune(tmp_path, trials=2)
+    with pytest.raises(RunError, match=r"the one trial failed, with this: there is no memory."):
+        tune(tmp_path, trials=1)
 
 
 def test_a_cause_is_the_same_at_another_step_and_layer(stubbed: dict[str, Any], tmp_path: Path) -> None:
@@ -1081,6 +1083,7 @@ def test_an_interruption_says_how_to_go_on(stubbed: dict[str, Any], say: Say) ->
         (["--storage", "nowhere"], "--storage takes the address of a database"),
         (["--storage", "sqlite:////nowhere/x.db"], "cannot be reached"),
         (["--set", "data.held_out=0"], "leaves 0 samples for the last judgement"),
+        (["--set", "data.held_out=0.82"], "leave too little to train on. Set data.held_out below 0.8"),
         (["--set", "penalty.gama=1"], "did you mean 'penalty.gamma'"),
         (["--resume", "nowhere"], "there is no search nowhere"),
         (["--recipe", "nowhere.yaml"], "there is no recipe"),

@@ -11,7 +11,7 @@ from gansmith import config, features
 from gansmith.artefact import Generator
 from gansmith.config import Recipe
 from gansmith.data.split import held_out, keys
-from gansmith.errors import DataError
+from gansmith.errors import ConfigError, DataError
 from gansmith.randomness import seed_of
 from gansmith.tuning.measure import Measured, Ruler, View
 from gansmith.verbs.judged_rows import Learned
@@ -19,6 +19,7 @@ from gansmith.verbs.opened import Opened
 
 ASIDE = (0.1, 0.2)  # share of the data that trials are measured by: the second where the first would be …
 FEW = 200  # … fewer samples than so many
+MOST_OUT = 0.9  # of the data kept out of training, as data.held_out allows
 LEAST = 20  # samples to measure by
 MOST, ROWS = 2_000, 5_000  # samples to measure by at most; of rows, in each of which there is less to see, more
 DRAWN = 1_000  # generated at least, so that few real ones are set beside enough
@@ -39,8 +40,13 @@ class Bench:
     def of(cls, opened: Opened, recipe: Recipe, share: float) -> Bench:
         """The held-out part of the recipe is fresh; the next `share` of the same order by content is set aside.
 
-        DataError where one of them is too small to measure by.
+        ConfigError where next to nothing is left to train on, DataError where one of the other two is too small to measure by.
         """
+        if recipe.data.held_out + share >= MOST_OUT:
+            raise ConfigError(
+                f"data.held_out={recipe.data.held_out:g} and the {share:.0%} of the data by which trials are measured leave too little to "
+                f"train on. Set data.held_out below {MOST_OUT - share:.2g}."
+            )
         by, labels, seed = keys(opened.collection.digests, opened.rule), opened.collection.labels, config.split_seed(recipe)
         out = held_out(by, recipe.data.held_out + share, seed, labels)
         fresh = held_out(by, recipe.data.held_out, seed, labels) & out  # a class that would be lost to training stays there

@@ -65,7 +65,8 @@ def refuse_failure(trials: Sequence[Trial]) -> None:
         raise RunError("no trial came to its end, so nothing was found. Give --minutes more time.")
     kind, count = causes.most_common(1)[0]
     why = next(t.why for t in trials if _kind(t.why) == kind)
-    raise RunError(f"all {len(trials)} trials failed, {'each' if count == len(trials) else f'{count} of them'} with this: {why}")
+    several = f"all {len(trials)} trials failed, {'each' if count == len(trials) else f'{count} of them'}"
+    raise RunError(f"{several if len(trials) > 1 else 'the one trial failed,'} with this: {why}")
 
 
 def _kind(why: str) -> str:
