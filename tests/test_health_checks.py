@@ -367,6 +367,12 @@ class TestSettingsTellTheCause:
         later = made({"scatter": 0.01}, ticks=ticks(gamma=lambda share: 20.0), settings={"penalty.gamma": 0.2})
         assert outcome("H213", later).evidence["gamma"] == 20.0
 
+    def test_a_range_with_room_is_no_other_preparation(self) -> None:
+        narrow = {"beyond": 0.2, "low": 0.0, "high": 0.0, "low_real": 0.0, "high_real": 0.0}
+        assert isinstance(outcome("H212", made(narrow)), Clear)
+        told = outcome("H212", made({**narrow, "wins_train": 1.0}))
+        assert (told.severity, told.evidence["certain"]) == ("warning", False)
+
     def test_a_note_on_the_data_is_no_fault(self) -> None:
         assert outcome("H219", made(data={"findings": [{**FAULT, "severity": "note"}, {**FAULT, "code": "D111"}]})) == Clear("H219")
 

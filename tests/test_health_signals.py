@@ -165,6 +165,13 @@ def test_fresh_samples_lie_as_unseen_ones_do() -> None:
     assert found["copies"] == 0.0
 
 
+def test_where_real_samples_repeat_nothing_is_told_of_copies_and_nearness() -> None:
+    few = torch.randint(0, 2, (8, 40), generator=torch.Generator().manual_seed(0)).float()
+    of, unseen, made = few.repeat(25, 1), few.repeat(5, 1), few.repeat(4, 1) + 0.1 * normal(32, 40)
+    assert Originality(of, unseen)(made) == {}
+    assert "closest" not in signals.rounded(signals.variety(Distances.of(of, unseen, made)))
+
+
 # --- networks ------------------------------------------------------------------------------------------------------------
 
 

@@ -22,6 +22,7 @@ BEYOND = 0.1  # of the width of the real range, by which a value lies outside it
 COPY = 0.25  # of the usual distance of an unseen sample to the nearest training sample, below which a generated one is a copy
 SMALLEST = 8  # places along a side, below which a grid of 2 or 4 places is the picture itself
 TINY = 1e-12
+SAME = 1e-3  # of the usual distance between samples, up to which two are equal: a distance of equal ones is not exactly 0
 
 Values = dict[str, float]
 
@@ -81,8 +82,9 @@ class Distances:
 
     @property
     def closest(self) -> float:
-        """Median distance of a generated sample to the nearest other, over that of real ones; 0: repeats."""
-        return float(_nth(self.made, 1).median() / _nth(self.real, 1).median().clamp(min=TINY))
+        """Median distance of a generated sample to the nearest other, over that of real ones; 0: repeats; nan where real ones repeat."""
+        real = _nth(self.real, 1).median()
+        return float(_nth(self.made, 1).median() / real) if real > SAME * self.real.median() else math.nan
 
     @property
     def reached(self) -> Tensor:
@@ -203,17 +205,20 @@ def looks(real: Tensor, held: Tensor | None, made: Tensor, layout: Layout) -> Va
 class Originality:
     """How near generated samples [M, D] lie to all training samples [T, D], beside what unseen ones [H, D] do.
 
-    A generator that learned by heart has a nearest_train near 0 and a nearest_held near 1; one that blurs has both below 1.
+    A generator that learned by heart has a nearest_train near 0 and a nearest_held near 1; one that blurs has both below 1. Nothing is told
+    where most unseen samples are equal to training ones: so are then those of a perfect generator.
     """
 
     def __init__(self, train: Tensor, unseen: Tensor) -> None:
         self.train, self.unseen = train, unseen
         between = torch.cdist(unseen, train)
         self.of_unseen = between.amin(1)
-        self.usual = self.of_unseen.median().clamp(min=TINY)
-        self.back = between.amin(0).median().clamp(min=TINY)
+        self.usual, self.back = self.of_unseen.median(), between.amin(0).median()
+        self.least = SAME * between.median()
 
     def __call__(self, made: Tensor) -> Values:
+        if not min(self.usual, self.back) > self.least:
+            return {}
         of_made = torch.cdist(made, self.train).amin(1)
         return {
             "nearest_train": float(of_made.median() / self.usual),

@@ -171,6 +171,17 @@ def _ends(seen: Window) -> Iterator[tuple[str, str]]:
         real, made = seen.maybe(f"{end}_real"), seen.maybe(end)
         if real is not None and made is not None and real > limit.END_USED and made < limit.END_NEVER * real:
             yield end, f"{real:.0%} of the real values lie at the {word} end of the range and {made:.1%} of the generated ones"
+    if _whole_range(seen):
+        yield from _beyond(seen)
+
+
+def _whole_range(seen: Window) -> bool:
+    """Whether real values reach both ends of what they may be: else a generator that may go farther has only not learned where to stop."""
+    return all((seen.maybe(f"{end}_real") or 0.0) > 0.0 for end in ("low", "high"))
+
+
+def _beyond(seen: Window) -> Iterator[tuple[str, str]]:
+    """Values of the generator where there are no real ones."""
     beyond = seen.maybe("beyond")
     if seen.maybe("low") is not None and beyond is not None and beyond > limit.BEYOND:
         yield "beyond", f"{beyond:.0%} of the generated values lie outside the range of the real ones"
@@ -188,6 +199,8 @@ def _grid(seen: Window) -> Iterator[tuple[str, str]]:
 def _values(seen: Window) -> Iterator[tuple[str, str]]:
     """Level and contrast, which are also off where a generator has only not learned them."""
     gap, deviation = seen.maybe("mean_gap"), seen.maybe("deviation")
+    if not _whole_range(seen):
+        yield from _beyond(seen)
     if gap is not None and gap > limit.MEAN_GAP:
         yield "mean", f"their means differ by {gap:.2g} standard deviations"
     if deviation is not None and not 1 / limit.DEVIATION < deviation < limit.DEVIATION:
@@ -201,7 +214,10 @@ def memorisation(history: History) -> Finding | None:
     by = nearer(seen)
     if by is None:
         if count is None or count > limit.TOO_FEW:
-            raise Absent("the training samples were not compared: there are too many to be learned by heart, or too few were held out.")
+            raise Absent(
+                "the training samples were not compared: there are too many to be learned by heart, too few were held out, or these "
+                "are mostly equal to them."
+            )
         return _repeated(seen, count)
     copies, real = seen.of("copies"), seen.maybe("copies_real") or 0.0
     copied = copies - real
