@@ -188,6 +188,7 @@ NUMBERS: list[tuple[list[str], str]] = [
     ([f"{v / 1000:.0f} %" for v in SIZES], "1234.5 %"),
     ([f"{v / 10:.1f} kg" for v in SIZES], "1234.0 kg"),
     ([f"{v:.0f}km/h" for v in SIZES], "1234.5km/h"),
+    ([f" {36 + 24 * (v > 1000)} months" for v in SIZES], " 1234.5 months"),
     ([f"{v / 100:+.1f}" for v in SIGNED], "+1234.0"),
     ([f"{v:,.2f}".replace(",", "'") for v in SIZES], "1'234.50"),
     *(([f"{v:,.1f}".translate(str.maketrans(",.", gap + ",")) for v in SIGNED], f"1{gap}234,0") for gap in " \u00a0\u202f"),
@@ -212,8 +213,9 @@ def test_a_number_is_recognised_and_comes_back_as_written(words: list[str], form
 
 def test_what_only_looks_like_a_number_is_none() -> None:
     zips = [f"{n:05}" for n in RNG.integers(1000, 99_999, 200)]
+    telephones = [f"+46 {n:,}".replace(",", " ") for n in RNG.integers(10**5, 10**6, 200)]
     companies = [f"{n:,}".replace(",", " ") for n in RNG.integers(10**8, 10**9, 200)]
-    assert [column(words).kind for words in (zips, companies, zips[:10] * 20)] == ["id", "id", "category"]
+    assert [column(words).kind for words in (zips, companies, telephones, zips[:10] * 20)] == ["id", "id", "id", "category"]
     assert back(zips[:10] * 20, column(zips[:10] * 20)) == zips[:10] * 20
     for words in (
         ["1 year", "2 years"],
@@ -228,15 +230,53 @@ def test_what_only_looks_like_a_number_is_none() -> None:
     assert column([f"{n} kg" for n in range(60)]).kind == "number"  # though counted on
 
 
+def test_points_are_of_thousands_where_they_cannot_be_decimal() -> None:
+    words = [f"{v:,.0f}".translate(MARKS) for v in SIZES]  # 827 and 2.730
+    found = column(words)
+    assert (found.form, found.step, found.highest, back(words, found)) == ("1.234,5", 1.0, round(max(SIZES)), words)
+    assert column([f"{v:.3f}" for v in SIZES]).form == "1234.500"
+
+
+# --- words among numbers and dates ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mark", ["unknown", "0000-00-00", "<5", "."])
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("number", [f"{v:.0f}" for v in SIZES]),
+        ("number", [f"{v:,.2f}" for v in SIZES]),
+        ("number", [f"{v:,.2f}".translate(MARKS) for v in SIZES]),
+        ("date", [f"{d:%d/%m/%Y}" for d in DAYS]),
+    ],
+)
+def test_a_word_that_marks_what_is_missing_comes_back(kind: str, words: list[str], mark: str) -> None:
+    for marks in (2, 60):
+        cells = [mark] * marks + words
+        found = column(cells)
+        assert (found.kind, found.blank, back(cells, found)) == (kind, mark, cells)
+    assert column([mark] * 200 + words).kind != kind  # more often than a value
+    assert column(([mark, "refused"] * 40) + words).kind != kind
+    few = column([mark, "refused", *words * 2])
+    assert (few.kind, few.blank, few.missing) == (kind, "", 2 / 242)
+    assert column([mark, *words[:15]] * 6).kind == "category"  # among few values a word is one like them
+
+
+def test_amounts_in_other_units_are_no_strays() -> None:
+    assert column(["1 year", *(f"{2 + i % 40} years" for i in range(200))]).kind == "category"
+    assert column(["free", "free", *(f"${v:,.2f}" for v in SIZES)]).blank == "free"
+
+
 @st.composite
 def number_columns(draw: st.DrawFn) -> tuple[str, list[str]]:
     """A form, and cells of it."""
-    before = draw(st.sampled_from(["", "$", "€ ", "USD ", "R$", "kr\u00a0"]))
+    before = draw(st.sampled_from(["", "$", " $", "€ ", "USD ", "R$", "kr\u00a0"]))
     place = draw(
         st.sampled_from(["{b}{n}{u}", "({b}{n}{u})", "+{b}{n}{u}", "−{b}{n}{u}", "{b}{n}-", *["{b}-{n}{u}", "{b}+{n}{u}"] * (before != "")])
     )
-    unit = draw(st.sampled_from(["", "%", " %", " kg", "€", " km/h", "°C", "K"]))
+    unit = draw(st.sampled_from(["", "%", " %", " kg", "€", " km/h", "°C", "K", " rooms "]))
     group, mark = draw(st.sampled_from([*((g, ".") for g in ("", *",'’ \u00a0\u202f")), *((g, ",") for g in ("", ".", *" \u00a0\u202f"))]))
+    place = place.replace("+{b}", "{b}") if group in (*" \u00a0\u202f’'",) and not before else place  # a telephone number
     digits = 2 if (group, mark) == (".", ",") else draw(st.integers(0, 3))  # 1.234 alone is a decimal
     number = f"1{group}234{mark}{('5', '0', '50', '500')[digits]}"
     ticks = draw(st.lists(st.integers(-(10**8) + 1, 10**8 - 1), min_size=2, max_size=19))

@@ -13,7 +13,7 @@ from __future__ import annotations
 import heapq
 import re
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any, cast
 
@@ -25,7 +25,7 @@ from gansmith.domains.table.inference_convert import OTHER, convert, converted, 
 from gansmith.domains.table.inference_tally import Dates, Tally, is_gap
 from gansmith.domains.table.reading import Table
 from gansmith.domains.table.reading_dates import final_form, read_dates
-from gansmith.domains.table.reading_numbers import STYLES, form_of, id_number, read_numbers, style_of
+from gansmith.domains.table.reading_numbers import STYLES, Dress, form_of, id_number, read_numbers, style_of, write_numbers
 from gansmith.domains.table.schema import Column, Kind, Schema
 from gansmith.errors import DataError
 from gansmith.records import Finding, Severity
@@ -98,10 +98,13 @@ def recognised(name: str, tally: Tally) -> Kind:
         if _are_days(name, tally, style):
             return "date"
         return "id" if _is_count(name, tally, style) else "number"
-    if tally.dates:
+    form, dates = _dates(tally)
+    if form and not dates.unread:
         return "date"
     if _with_strays(tally):
         return "number"
+    if form and _are_strays(dates.unread, dates.strays, tally) and tally.distinct - len(dates.strays) >= FEWEST_NUMBERS:
+        return "date"
     if tally.given >= FEWEST_IDS and tally.distinct >= NEARLY * tally.given:
         return "id" if tally.pattern.form and not tally.missing else "text"
     if tally.characters > LONG * tally.given and tally.distinct > max(MOST_LEVELS, 0.2 * tally.given):
@@ -110,20 +113,47 @@ def recognised(name: str, tally: Tally) -> Kind:
     return "text" if held < FEWEST and tally.rows >= FEW_ROWS else "category"  # of nothing but rare values none could be made
 
 
-def _with_strays(tally: Tally) -> bool:
-    """Whether the cells are different numbers, but for a few words."""
-    plain = tally.numbers[STYLES[0]]
-    if tally.codes or _oddly_dressed(tally) or plain.unread > STRAY * tally.given or plain.lowest > plain.highest:
-        return False
-    form = tally.dress.put_on(STYLES[0]) if tally.dress else STYLES[0]
-    return tally.distinct > MOST_LEVELS or int(np.isfinite(read_numbers(list(tally.counts), form)).sum()) >= FEWEST_NUMBERS
-
-
 def _style(tally: Tally) -> str | None:
     """The style in which every cell is a number; None where there is none, or where they are codes made of digits."""
     if tally.codes or _oddly_dressed(tally):
         return None
-    return next((s for s in STYLES if s in tally.numbers and not (n := tally.numbers[s]).unread and n.lowest <= n.highest), None)
+    styles = [style for style, seen in tally.numbers.items() if not seen.unread and seen.lowest <= seen.highest]
+    if {STYLES[0], STYLES[3]} <= set(styles) and any("." in word for word in tally.sample):  # beside 827, 2.730 is no decimal
+        styles.sort(key=lambda style: -_kept(tally, style))
+    return styles[0] if styles else None
+
+
+def _kept(tally: Tally, style: str) -> int:
+    """How many of the words come out as they are written, taken as numbers of a style."""
+    form = form_of(tally.sample, style, tally.numbers[style].step, tally.dress)
+    again = write_numbers(read_numbers(tally.sample, form).tolist(), tally.numbers[style].step, form)
+    return sum(a == b for a, b in zip(again, tally.sample, strict=True))
+
+
+def _likeliest(tally: Tally) -> str:
+    """The style in which most cells are numbers."""
+    return min(tally.numbers, key=lambda style: tally.numbers[style].unread)
+
+
+def _dates(tally: Tally) -> tuple[str, Dates]:
+    """The form that most cells have, and what was read by it; "" where there is none."""
+    return min((tally.dates or {}).items(), key=lambda item: item[1].unread, default=("", Dates()))
+
+
+def _with_strays(tally: Tally) -> bool:
+    """Whether the cells are different numbers, but for a few words."""
+    seen, dress = tally.numbers[_likeliest(tally)], tally.dress
+    if tally.codes or _oddly_dressed(tally) or seen.lowest > seen.highest or not _are_strays(seen.unread, seen.strays, tally):
+        return False
+    if dress is not None and dress.measured and any(letter.isdigit() for word in seen.strays for letter in word):  # amounts in other units
+        return False
+    form = (dress or Dress()).put_on(_likeliest(tally))
+    return tally.distinct > MOST_LEVELS or int(np.isfinite(read_numbers(list(tally.counts), form)).sum()) >= FEWEST_NUMBERS
+
+
+def _are_strays(unread: int, words: Sequence[str], tally: Tally) -> bool:
+    """Whether what stands among the values is but a few words, or one that marks what is missing."""
+    return unread <= (STRAY if len(words) > 1 else 0.5) * tally.given
 
 
 def _oddly_dressed(tally: Tally) -> bool:
@@ -131,8 +161,8 @@ def _oddly_dressed(tally: Tally) -> bool:
     dress, seen = tally.dress, tally.numbers.get(STYLES[0])
     if dress is None or seen is None:
         return False
-    if dress.before or dress.behind:
-        return dress.rows < (1 - STRAY) * tally.given
+    if dress.measured:
+        return dress.rows < (1 - STRAY) * (tally.given - tally.numbers[_likeliest(tally)].unread)
     return bool(dress.gap) and seen.step == 1 and seen.lowest >= 1e8 and len(f"{seen.lowest:.0f}") == len(f"{seen.highest:.0f}")
 
 
@@ -150,8 +180,8 @@ def _is_count(name: str, tally: Tally, style: str) -> bool:
 def _are_days(name: str, tally: Tally, style: str) -> bool:
     """Whether whole numbers such as 20200131 are days: each is one of the calendar, and the name says so, or there are too many different
     ones for chance, and they do not count the rows."""
-    seen = next(iter(tally.dates.values()), None) if tally.dates else None
-    if seen is None or not CALENDAR[0] <= seen.lowest <= seen.highest < CALENDAR[1]:
+    seen = _dates(tally)[1]
+    if not CALENDAR[0] <= seen.lowest <= seen.highest < CALENDAR[1]:
         return False
     parts = re.findall(r"[a-z]+", re.sub(r"([a-z])([A-Z])", r"\1 \2", name).lower())
     named = any(part in DAY_WORDS or part.endswith("date") for part in parts)
@@ -168,14 +198,15 @@ def _column(name: str, tally: Tally, asked: Mapping[str, Any], notes: Notes) -> 
     return column
 
 
-def _missing(column: Column, tally: Tally, more: int = 0) -> Column:
-    """With every marker taken as missing, and so many rows besides."""
-    blank = tally.missing.most_common(1)[0][0] if tally.missing else ""
+def _missing(column: Column, tally: Tally, more: int = 0, strays: Sequence[str] = ()) -> Column:
+    """With every marker taken as missing, and so many rows besides; if one word stands in all of them, it is a marker as well."""
+    markers = tally.missing + Counter({strays[0]: more} if len(strays) == 1 else {})
+    blank = markers.most_common(1)[0][0] if markers else ""
     return replace(column, missing=(tally.missing.total() + more) / tally.rows, blank=blank)
 
 
 def _number(column: Column, tally: Tally, notes: Notes) -> Column:
-    style = style_of(column.form) if column.form else _style(tally) or STYLES[0]
+    style = style_of(column.form) if column.form else _style(tally) or _likeliest(tally)
     seen = tally.numbers.get(style)
     if seen is None or seen.lowest > seen.highest:
         wanted = f"have the form {column.form!r}" if column.form else "be of numbers"
@@ -185,17 +216,17 @@ def _number(column: Column, tally: Tally, notes: Notes) -> Column:
             f"column {column.name!r} cannot have the form {column.form!r}: it holds {_example(tally)}. Leave its form to be found."
         )
     if seen.unread:
-        notes["T105"][column.name] = f"{seen.unread:,} words such as {tally.stray[:40]!r} are taken as missing"
+        notes["T105"][column.name] = f"{seen.unread:,} words such as {seen.strays[0][:40]!r} are taken as missing"
     if seen.infinite:
         notes["T104"][column.name] = f"{seen.infinite:,}"
     step = seen.step if seen.step == 1 or not tally.scientific else None
     form = column.form or form_of(tally.sample, style, step, tally.dress)
     column = replace(column, step=step, lowest=seen.lowest, highest=seen.highest, form=form)
-    return _missing(column, tally, seen.unread + seen.infinite)
+    return _missing(column, tally, seen.unread + seen.infinite, seen.strays if not seen.infinite else ())
 
 
 def _date(column: Column, tally: Tally, notes: Notes) -> Column:
-    form, seen = next(iter(tally.dates.items()), ("", Dates())) if tally.dates else ("", Dates())
+    form, seen = _dates(tally)
     if seen.lowest > seen.highest:
         wanted = f"have the form {column.form!r}" if column.form else "be of dates"
         raise DataError(f"column {column.name!r} cannot {wanted}: it holds {_example(tally)}. Give its form, for example %d.%m.%Y %H:%M.")
@@ -204,10 +235,10 @@ def _date(column: Column, tally: Tally, notes: Notes) -> Column:
     if len(seen.manner.zones) > 1:
         notes["T107"][column.name] = ", ".join(sorted(seen.manner.zones)[:4])
     swapped = form.translate({ord("m"): "d", ord("d"): "m"})
-    if swapped != form and swapped in (tally.dates or {}):
+    if swapped != form and tally.dates and swapped in tally.dates and tally.dates[swapped].unread == seen.unread:
         notes["T108"][column.name] = f"{form}, and not {swapped}"
     form = column.form or final_form(form, seen.manner)
-    return _missing(replace(column, step=seen.step, lowest=seen.lowest, highest=seen.highest, form=form), tally, seen.unread)
+    return _missing(replace(column, step=seen.step, lowest=seen.lowest, highest=seen.highest, form=form), tally, seen.unread, seen.strays)
 
 
 def _category(column: Column, tally: Tally, notes: Notes) -> Column:
@@ -219,8 +250,9 @@ def _category(column: Column, tally: Tally, notes: Notes) -> Column:
         levels = [*[level for level in levels if level != OTHER][: MOST_LEVELS - 1], OTHER]
         share = 1 - sum(counts[level] for level in levels[:-1]) / max(1, tally.rows - missing.total())
         notes["T112"][column.name] = f"{tally.distinct:,} levels, {MOST_LEVELS - 1} of them kept, {share:.1%} of the rows in the others"
-    words = tally.numbers[STYLES[0]].unread
-    if column.kind == "category" and not _oddly_dressed(tally) and STRAY * tally.given < words < (1 - STRAY) * tally.given:
+    words = tally.numbers[_likeliest(tally)].unread
+    measured = tally.dress is not None and tally.dress.measured  # 3 kg and 200 g are no mixture
+    if column.kind == "category" and not measured and STRAY * tally.given < words < (1 - STRAY) * tally.given:
         notes["T105"][column.name] = f"{words:,} words and {tally.given - words:,} numbers are levels alike"
     blank = missing.most_common(1)[0][0] if missing else ""
     return replace(column, levels=tuple(levels), missing=missing.total() / tally.rows, blank=blank)

@@ -45,6 +45,7 @@ class Numbers:
     """A column read as numbers of one style. `fine`: place in FINENESS; `counted`: every row is the one before it + 1."""
 
     unread: int = 0  # rows
+    strays: tuple[str, ...] = ()  # the first words in them, 2 at most
     infinite: int = 0
     lowest: float = math.inf
     highest: float = -math.inf
@@ -52,11 +53,12 @@ class Numbers:
     counted: bool = True
     last: float = math.nan
 
-    def add(self, values: np.ndarray, codes: np.ndarray) -> None:
+    def add(self, values: np.ndarray, words: Sequence[str], codes: np.ndarray) -> None:
         """Values [k] of the words, NaN where one is no number, and codes [n] of the rows."""
         if not np.isfinite(values).all():
             rows = np.bincount(codes, minlength=len(values))
             self.unread += int(rows[np.isnan(values)].sum())
+            self.strays = _two(self.strays, words, np.isnan(values))
             self.infinite += int(rows[np.isinf(values)].sum())
         finite = values[np.isfinite(values)]
         if not len(finite):
@@ -79,6 +81,7 @@ class Dates:
     """A column read as dates of one form. `fine`: place in STEPS."""
 
     unread: int = 0  # rows
+    strays: tuple[str, ...] = ()  # the first words in them, 2 at most
     lowest: float = math.inf
     highest: float = -math.inf
     fine: int = 0
@@ -92,6 +95,11 @@ class Dates:
     @property
     def step(self) -> float:
         return max(STEPS[self.fine], self.manner.finest)
+
+
+def _two(known: tuple[str, ...], words: Sequence[str], which: np.ndarray) -> tuple[str, ...]:
+    """The words known, and of others as many as make 2."""
+    return tuple(dict.fromkeys([*known, *(words[place] for place in np.flatnonzero(which)[:2].tolist())]))[:2] if len(known) < 2 else known
 
 
 class Pattern:
@@ -157,12 +165,11 @@ class Tally:
         self.exact = True  # whether `counts` has all of them
         self.characters = 0
         self.sample: list[str] = []
-        self.numbers = {style: Numbers() for style in STYLES}  # in which every cell can be read so far, and the first of them
+        self.numbers = {style: Numbers() for style in STYLES}  # in which half of the cells can be read so far, and the first of them
         self.codes = False  # whether some integer is written as no number is: 007, or in more digits than a number can hold
         self.scientific = False
         self.dress: Dress | None = None  # what stands round the numbers, where something does
-        self.stray = ""  # the first word that is no plain number
-        # forms in which every cell can be read so far; None: not looked at yet
+        # forms in which half of the cells can be read so far; None: not looked at yet
         self.dates: dict[str, Dates] | None = {date_form: Dates()} if date_form else None
         self.pattern = Pattern()
         self._always = counting
@@ -220,27 +227,28 @@ class Tally:
         text = "\n".join([word for word, no in zip(words, unread, strict=True) if not no] if unread.any() else words)
         self.scientific |= "e" in text or "E" in text
         self.codes |= bool(_LEADING_ZERO.search(text) or _LONG_INTEGER.search(text))
-        if unread.any() and not self.stray:
-            self.stray = given[int(unread.argmax())]
         marked = "," in text or "." in text
         for style, seen in list(self.numbers.items()):
             alike = not unread.any() and (style == STYLES[1] or not marked)  # separators of thousands need not be there
             read = values if style == STYLES[0] or alike else read_numbers(words, style)
-            seen.add(read, codes)
-            if seen.unread and style != STYLES[0]:
+            seen.add(read, given, codes)
+            if 2 * seen.unread > self.given and style != STYLES[0]:
                 del self.numbers[style]
 
     def _date(self, words: Sequence[str], counts: Sequence[int], numeric: bool) -> None:
         if self.dates is None:
-            likely = not numeric or _DAY_NUMBER.fullmatch(words[0])
-            self.dates = {form: Dates() for form in forms_of(words[0])} if likely else {}
+            some = words[:LOOKED_AT]
+            forms = [] if numeric and not all(map(_DAY_NUMBER.fullmatch, some)) else next(filter(None, map(forms_of, some)), [])
+            self.dates = {form: Dates() for form in forms if not (numeric and np.isnan(read_dates(some, form)).any())}
         for form, seen in list(self.dates.items()):
             values = (read_cells if form == self._date_form else read_dates)(words, form)
             there = ~np.isnan(values)
-            if not there.all() and form != self._date_form:
-                del self.dates[form]
-                continue
-            seen.unread += int(np.asarray(counts)[~there].sum())
+            if not there.all():
+                seen.unread += int(np.asarray(counts)[~there].sum())
+                seen.strays = _two(seen.strays, words, ~there)
+                if (numeric or 2 * seen.unread > self.given) and form != self._date_form:
+                    del self.dates[form]
+                    continue
             if there.any():
                 seen.add(values[there], [word for word, fits in zip(words, there, strict=True) if fits], form)
 

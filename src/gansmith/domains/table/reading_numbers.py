@@ -35,8 +35,8 @@ _BLANKS = " \u00a0\u202f"
 _GAPS = _BLANKS + "\u2009'’"  # between thousands: what can be taken for no decimal mark
 _MONEY = "$€£¥₹₽₩₺₪₫₴₦₱฿¢"
 _CODES = r"USD|EUR|GBP|JPY|CNY|INR|CHF|AUD|CAD|NZD|SEK|NOK|DKK|PLN|CZK|HUF|TRY|BRL|MXN|ZAR|KRW|RUB|Rs\.?|kr\.?|Fr\."
-_CURRENCY = rf"(?:[A-Z]{{0,3}}[{_MONEY}]|{_CODES})[{_BLANKS}]?"
-_UNIT = rf"[{_BLANKS}]?(?![eE]\b)(?:[^\W\d_]|[{_MONEY}%‰°])(?:[^\W\d_]|[ ./°%]){{0,11}}"
+_CURRENCY = rf"[{_BLANKS}]?(?:[A-Z]{{0,3}}[{_MONEY}]|{_CODES})[{_BLANKS}]?|[{_BLANKS}]"
+_UNIT = rf"[{_BLANKS}]?(?![eE]\b)(?:[^\W\d_]|[{_MONEY}%‰°])(?:[^\W\d_]|[ ./°%]){{0,11}}|[{_BLANKS}]"
 _DIGITS = rf"[1-9]\d{{0,2}}(?P<gap>[{_GAPS}])\d{{3}}(?:(?P=gap)\d{{3}})*(?:[.,]\d+)?|(?:\d[\d.,]*|[.,]\d+)(?:[eE][+-]?\d+)?"
 _LAID_OUT = r"(?P<open>\()?(?P<front>[+−-])?(?P<before>{0})?(?P<inner>[+−-])?(?:{1})(?:(?P<end>[−-])|(?P<behind>{2})?)(?P<close>\))?"
 _DRESSED = re.compile(_LAID_OUT.format(_CURRENCY, f"(?P<digits>{_DIGITS})", _UNIT))
@@ -100,13 +100,18 @@ class Dress:
     gap: str = ""
     rows: int = 0
 
+    @property
+    def measured(self) -> bool:
+        """Whether the numbers are amounts of something."""
+        return bool(self.before or self.behind)
+
     @classmethod
     def of(cls, words: Sequence[str]) -> Dress | None:
         """That of the first number among these words that has one."""
-        for match in map(_DRESSED.fullmatch, map(str.strip, words)):
+        for match in map(_DRESSED.fullmatch, words):
             if match and _sound(match):
                 found = cls(match["before"] or "", match["behind"] or "")
-                if found.before or found.behind or match["gap"] or match["open"] or "−" in match[0] or match["end"]:
+                if found.measured or match["gap"] or match["open"] or "−" in match[0] or match["end"]:
                     return found
         return None
 
@@ -114,7 +119,7 @@ class Dress:
         """The words as plain numbers; what is none stays. How signs and thousands are written is noticed."""
         rule, bare = _rule(self.before, self.behind), []
         for word, count in zip(words, counts, strict=True):
-            match = rule.fullmatch(word.strip())
+            match = rule.fullmatch(word)
             if match is None or not _sound(match):
                 bare.append(word)
                 continue
@@ -269,16 +274,16 @@ def _number(word: str) -> float:
 
 
 def _sound(match: re.Match[str]) -> bool:
-    """Whether parentheses are closed, and there is one sign at most."""
+    """Whether parentheses are closed, there is one sign at most, and it is no telephone number, +46 123 456."""
     signs = [match[place] for place in PLACES if match[place]]
-    return bool(match["open"]) == bool(match["close"]) and len(signs) <= 1
+    telephone = match["front"] == "+" and not match["before"] and bool(match.groupdict().get("gap"))
+    return bool(match["open"]) == bool(match["close"]) and len(signs) <= 1 and not telephone
 
 
 @cache
 def _rule(before: str, behind: str) -> re.Pattern[str]:
     """Numbers with this currency and unit, or without."""
-    currency = rf"{re.escape(before.strip(_BLANKS))}[{_BLANKS}]?" if before else "(?!)"
-    unit = rf"[{_BLANKS}]?{re.escape(behind.strip(_BLANKS))}" if behind else "(?!)"
+    currency, unit = (rf"[{_BLANKS}]?{re.escape(text.strip(_BLANKS))}[{_BLANKS}]?" if text else "(?!)" for text in (before, behind))
     return re.compile(_LAID_OUT.format(currency, f"(?P<digits>{_DIGITS})", unit))
 
 
