@@ -121,7 +121,7 @@ def enough_steps(history: History) -> float:
 def short(history: History) -> bool:
     """Whether the whole run is so short that its samples, whatever they look like, tell of that."""
     steps = whole(history)
-    return steps is not None and steps < limit.SHORT * enough_steps(history)
+    return steps is not None and steps < (limit.SHORT_OF_POINTS if few_numbers(history) else limit.SHORT)
 
 
 def poor(history: History, seen: Window) -> bool:
