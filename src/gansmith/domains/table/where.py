@@ -117,11 +117,11 @@ def _seen(column: Column, word: str) -> Span:
     """The values that a word means."""
     if not column.numeric:
         if word not in column.levels:
-            raise ConfigError(f"{column.name!r} has no level {word!r}; {nearest(word, column.levels)}")
+            raise ConfigError(f"{column.name!r} has no level {word!r}; {nearest(word, column.named)}")
         return float(column.levels.index(word)), float(column.levels.index(word))
     low, high = _number(column, word)
     if column.lowest < column.highest and not (low <= column.highest and high >= column.lowest):
-        raise ConfigError(f"{column.name}={word} is beyond what the data had, {_range(column)}.")
+        raise ConfigError(f"{column.name}={word} is beyond what is made, {_range(column)}.")
     return low, high
 
 
@@ -136,7 +136,7 @@ def _compared(column: Column, sign: str, word: str, text: str) -> Span:
         "<=": (-math.inf, high),
     }[sign]
     if column.lowest < column.highest and (span[0] > column.highest or span[1] < column.lowest):
-        raise ConfigError(f"{text!r} leaves nothing: the data had {_range(column)}.")
+        raise ConfigError(f"{text!r} leaves nothing: what is made goes from {_range(column)}.")
     return span
 
 
@@ -148,7 +148,7 @@ def _number(column: Column, word: str) -> Span:
     if math.isnan(value):
         value = float(read_numbers([word])[0])
     if not math.isfinite(value):
-        raise ConfigError(f"{column.name!r} is a number and {word!r} is none; the data had {_range(column)}.")
+        raise ConfigError(f"{column.name!r} is a number and {word!r} is none; what is made goes from {_range(column)}.")
     return value, value
 
 
