@@ -70,7 +70,7 @@ def test_an_outlier_neither_shows_nor_stretches_a_bin() -> None:
     assert made.max() <= far[0, 0] == codec.schema.columns[0].highest <= np.sort(plain)[-2]
 
 
-@examples(st.integers(-(10**12), 10**12).map(lambda n: n / 1000), st.floats(1e-3, 1e6), st.sampled_from([None, 1.0, 0.01, 86_400.0]))
+@examples(st.integers(-(10**9), 10**9).map(lambda n: n / 1000), st.floats(1e-3, 1e6), st.sampled_from([None, 1.0, 0.01, 86_400.0]))
 def test_the_roundest_number_of_a_stretch(low: float, width: float, step: float | None) -> None:
     if step is not None:
         low, width = round(low / step) * step, round(width / step) * step
