@@ -332,6 +332,13 @@ def test_the_rates_of_published_pairs_are_the_published_ones(name: str, generato
     assert (found.lr_generator, found.lr_discriminator) == (generator, discriminator)
 
 
+@pytest.mark.parametrize(("layout", "times"), [(Layout((Block("x", 2, "real"),)), 4), (picture(1, 8, 8), 1)])
+def test_a_discriminator_of_points_is_quicker_than_their_generator(layout: Layout, times: float) -> None:
+    found = resolve_game(Recipe(), Situation(layout, 60_000, 100.0, "cpu")).optimiser
+    assert found.lr_generator == 1e-3
+    assert found.lr_discriminator == times * 1e-3
+
+
 @pytest.mark.parametrize(("batch", "share"), [(8, 0.125), (32, 0.5), (64, 1.0), (256, 1.0)])
 def test_the_light_pair_learns_in_proportion_to_a_small_batch_and_never_faster(batch: int, share: float) -> None:
     situation = Situation(picture(1, 28, 28), 60_000, 200.0, "cpu")
