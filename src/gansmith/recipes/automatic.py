@@ -21,9 +21,9 @@ MINUTES = 15.0  # of a run that was given no length
 SAMPLES_PER_NUMBER = 5_000  # … unless the data is so small that it is learned before: samples seen for each number in a sample
 FEWEST_SAMPLES = 500_000
 FEW_NUMBERS = 16  # in a sample: a dense layer of half the units does, and a step is cheap …
-LONGER = 9  # … so there are so many times more of them, …
+LONGER = 11  # … so there are so many times more of them, …
 LARGE_BATCH = 256  # … of which so many cost hardly more than half as many, and stray less
-QUICKER = 4  # times the generator's rate is the discriminator's, where it must keep up with what is sharp: at the same it lost its slope
+QUICKER = 2  # times the generator's rate is the discriminator's then, which must keep up with what is sharp: at the same it lost its slope
 FULL_BATCH = 64  # samples a step for which the light pair's rate was measured; with fewer it falls in proportion
 THUMBNAIL = 32 * 32  # numbers in a grey picture of 32 by 32
 SMALL = 256  # numbers in a sample up to which every number may look at every other
@@ -93,7 +93,7 @@ def resolve_game(recipe: Recipe, situation: Situation) -> Recipe:
         "fastgan": 2e-4,  # arXiv:2101.04775
     }[name]
     # sagan as published, beside spectral norm in both players
-    quicker = QUICKER if name == "sagan" or (name == "dense" and few) else 1
+    quicker = 4 if name == "sagan" else QUICKER if name == "dense" and few else 1
     open_settings: dict[str, Any] = {
         "data.balance": balance,
         "network.name": name,
