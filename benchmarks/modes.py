@@ -104,6 +104,7 @@ def main() -> None:
                 "network": f"{r.network.name} {r.network.width}, latent {r.network.latent}", "batch": r.run.batch,
                 "parameters": parameter_counts(r, Layout.from_dict(run.data["layout"])),
                 "gamma": r.penalty.gamma, "gamma_end": r.penalty.gamma_end, "penalty": r.penalty.form, "loss": r.loss.name,
+                "rates": [r.optimiser.lr_generator, r.optimiser.lr_discriminator],
                 "machine": f"{platform.machine()}, {r.machine.precision}, {r.machine.workers} x {r.machine.threads}",
                 "torch": torch.__version__,
             }  # fmt: skip
