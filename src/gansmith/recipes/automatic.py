@@ -81,7 +81,7 @@ def resolve_game(recipe: Recipe, situation: Situation) -> Recipe:
     # dense and light measured: twice the rate diverges, of a batch of 32 the whole one does in time, and half of it learns faster;
     # dense goes with its width as arXiv:2203.03466 has it; the others as published
     rate = {
-        "dense": (5e-4 if few else 1e-3) * 256 / width,
+        "dense": 1e-3 * 256 / width,
         "classic": 2e-4,
         "row": 1e-3,
         "light": 1.5e-3 * (16 / width) ** 0.5 * min(1.0, batch / FULL_BATCH),
