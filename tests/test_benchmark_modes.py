@@ -7,7 +7,6 @@ import json
 import math
 import struct
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -16,20 +15,13 @@ import numpy as np
 import pytest
 import torch
 
+with pytest.MonkeyPatch.context() as patch:
+    patch.syspath_prepend(str(Path(__file__).parents[1] / "benchmarks"))
+    import modes
+    import pairs
+    import stacked
+
 ONE = ("--set", "machine.threads=1", "--set", "machine.workers=1")
-
-
-@pytest.fixture
-def benchmark(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """A module of benchmarks/ by name."""
-    import importlib
-
-    monkeypatch.syspath_prepend(str(Path(__file__).parents[1] / "benchmarks"))
-    before = set(sys.modules)
-    yield importlib.import_module
-    for name in set(sys.modules) - before:
-        if str(getattr(sys.modules[name], "__file__", "")).find("benchmarks") >= 0:
-            del sys.modules[name]
 
 
 def run(module: ModuleType, monkeypatch: pytest.MonkeyPatch, *words: object) -> None:
@@ -41,8 +33,7 @@ def lines(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-def test_what_is_counted_of_points(benchmark: Any) -> None:
-    modes = benchmark("modes")
+def test_what_is_counted_of_points() -> None:
     centres = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
     even = np.repeat(centres, 10, 0)
     found = modes.count(even, centres, 0.01)
@@ -56,8 +47,7 @@ def test_what_is_counted_of_points(benchmark: Any) -> None:
     assert apart["width"] == pytest.approx(math.sqrt(2))  # deviation over both directions, in that of the data
 
 
-def test_what_is_counted_of_digits(benchmark: Any) -> None:
-    stacked = benchmark("stacked")
+def test_what_is_counted_of_digits() -> None:
     assert stacked.counted(np.arange(1000)) == (1000, 0.0)
     count, kl = stacked.counted(np.zeros(50, np.int64))
     assert count == 1
@@ -65,8 +55,7 @@ def test_what_is_counted_of_digits(benchmark: Any) -> None:
 
 
 @pytest.mark.parametrize("size", ["quarter", "half", "dcgan"])
-def test_networks_of_the_protocol(benchmark: Any, size: str) -> None:
-    stacked = benchmark("stacked")
+def test_networks_of_the_protocol(size: str) -> None:
     generator, critic, latent = stacked.networks(size, 0)
     x = generator(torch.randn(2, latent))
     assert x.shape == (2, 3, 28, 28)
@@ -77,31 +66,30 @@ def test_networks_of_the_protocol(benchmark: Any, size: str) -> None:
     assert not any(isinstance(m, torch.nn.modules.batchnorm._BatchNorm) for m in critic.modules())
 
 
-def test_mixtures_in_small(benchmark: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_mixtures_in_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "modes.jsonl"
     words = ("ring", "--samples", "4k", "--work", tmp_path, "--out", out)
-    run(benchmark("modes"), monkeypatch, *words)
+    run(modes, monkeypatch, *words)
     (line,) = lines(out)
     assert (line["data"], line["seed"], line["seen"] >= 4000) == ("ring", 0, True)
     assert 0 <= line["hq"] <= 1
     assert line["perfect"]["modes"] == 8
-    run(benchmark("modes"), monkeypatch, *words)  # it is there
+    run(modes, monkeypatch, *words)  # it is there
     assert lines(out) == [line]
     assert "a perfect sampler" in capsys.readouterr().out
 
 
-def test_pairs_in_small(benchmark: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_pairs_in_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "pairs.jsonl"
     chosen = ("--losses", "minimax", "relativistic", "--penalties", "none", "R1 + R2")
-    run(benchmark("pairs"), monkeypatch, "ring", "--samples", "3k", *chosen, "--work", tmp_path, "--out", out)
+    run(pairs, monkeypatch, "ring", "--samples", "3k", *chosen, "--work", tmp_path, "--out", out)
     assert [(d["loss"], d["penalty"]) for d in lines(out)] == [(a, b) for a in ("minimax", "relativistic") for b in ("none", "R1 + R2")]
     assert "| ring, 8 modes | none | R1 + R2 |" in capsys.readouterr().out
 
 
-def test_stacked_digits_in_small(benchmark: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stacked_digits_in_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from sklearn.datasets import load_digits
 
-    stacked = benchmark("stacked")
     small, names = load_digits(return_X_y=True)
     pictures = np.pad(np.kron((small.reshape(-1, 8, 8) * 15).astype(np.uint8), np.ones((1, 3, 3), np.uint8)), ((0, 0), (2, 2), (2, 2)))
     (tmp_path / "mnist").mkdir()

@@ -77,7 +77,7 @@ def resolve_game(recipe: Recipe, situation: Situation) -> Recipe:
     if batch % recipe.game.pack:
         raise ConfigError(f"a batch of {batch} cannot be divided into packs of {recipe.game.pack}. Set run.batch to a multiple of it.")
     width = recipe.network.width or _width(name, layout, cpu)
-    few = layout.size <= FEW_NUMBERS
+    few = _few_numbers(layout)
     # dense and light measured: twice the rate diverges, of a batch of 32 the whole one does in time, and half of it learns faster;
     # dense goes with its width as arXiv:2203.03466 has it; the others as published
     rate = {
@@ -143,7 +143,7 @@ def resolve_length(recipe: Recipe, situation: Situation, trial: Trial, samples_p
         "penalty.form": way.form,
     }
     if recipe.run.samples is None and recipe.run.minutes is None:
-        fewest = FEWEST_SAMPLES * (LONGER if situation.layout.size <= FEW_NUMBERS else 1)
+        fewest = FEWEST_SAMPLES * (LONGER if _few_numbers(situation.layout) else 1)
         enough = max(fewest, SAMPLES_PER_NUMBER * situation.layout.size)
         if situation.layout.given:
             enough = min(max(ROWS_SEEN[0], EACH_ROW * situation.samples), ROWS_SEEN[1])
@@ -194,12 +194,16 @@ def _gamma(recipe: Recipe, situation: Situation) -> float:
     return automatic_gamma(variance) if PENALTIES[recipe.penalty.name].cheap else PUBLISHED_GAMMA
 
 
+def _few_numbers(layout: Layout) -> bool:
+    return layout.size <= FEW_NUMBERS
+
+
 def _largest_batch(layout: Layout, small: bool, cpu: bool) -> int:
     """Samples a step where there are enough of them: where a step is dear, fewer, and more steps."""
     if layout.given:
         return 512
     if small:
-        return LARGE_BATCH if layout.size <= FEW_NUMBERS else 128
+        return LARGE_BATCH if _few_numbers(layout) else 128
     if not cpu:
         return 256
     return FULL_BATCH if layout.size <= THUMBNAIL else 32
@@ -210,7 +214,7 @@ def _width(name: str, layout: Layout, cpu: bool) -> int:
     if name == "row":
         return 256
     if name == "dense":
-        return 128 if layout.size <= FEW_NUMBERS else 256
+        return 128 if _few_numbers(layout) else 256
     if name == "classic":
         return 1024
     if name == "stylegan2":
