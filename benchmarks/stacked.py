@@ -111,6 +111,13 @@ def networks(size: str, seed: int) -> tuple[nn.Module, nn.Module, int]:
     return (Large(), LargeCritic(), 100) if size == "dcgan" else (Tiny(), TinyCritic(CRITIC[size]), 256)
 
 
+def game(size: str, seed: int) -> tuple[dict[str, nn.Module], dict[str, Any]]:
+    """The networks of a size and the settings of its runs."""
+    generator, critic, latent = networks(size, seed)
+    settings = {"network.latent": latent, "run.report": False, "data.held_out": 0.0, **({} if size == "dcgan" else RATES)}
+    return {"generator": generator, "discriminator": critic}, settings
+
+
 class Namer(nn.Module):
     """Names a digit.  [B, 1, 28, 28] -> logits [B, 10]"""
 
@@ -210,33 +217,34 @@ def main() -> None:
             if any((d["size"], d["seed"], d["settings"], d["samples"]) == (size, seed, asked, words.samples) for d in done):
                 continue
             name = f"{size}-s{seed}-{words.samples}{'-' if asked else ''}{''.join(c if c.isalnum() else '-' for c in asked)}"
-            place, (generator, critic, latent) = words.work / f"{name}-1", networks(size, seed)
-            brought: dict[str, Any] = {"generator": generator, "discriminator": critic}
-            source = stacked(words.data, words.work, seed, size)
-            settings = {"network.latent": latent, "run.report": False, "data.held_out": 0.0, **({} if size == "dcgan" else RATES)}
+            place, source = words.work / f"{name}-1", stacked(words.data, words.work, seed, size)
+            brought, settings = game(size, seed)
             settings |= parse_assignments(words.set)
             if not place.exists():
                 run = gansmith.train(source, samples=words.samples, seed=seed, runs=words.work, name=name, settings=settings, **brought)
             elif checkpoint.newest(gansmith.Run(place).folder).finished:
-                run = gansmith.Run(place, generator)
+                run = gansmith.Run(place, brought["generator"])
             else:
                 run = gansmith.train(resume=place, **brought)
-            made = run.sample(JUDGED[size], seed=1)
-            found = modes_of(judge, torch.from_numpy(made.raw))
-            modes, kl = counted(found)
-            made.codec.picture(made.raw[:64], 8).save(words.work / f"{name}.png")
+            run.sample(64, seed=1).picture(8).save(words.work / f"{name}.png")
             done.append(
                 {
-                    "size": size, "seed": seed, "settings": asked, "samples": words.samples, "modes": modes, "kl": kl,
+                    "size": size, "seed": seed, "settings": asked, "samples": words.samples, **judged(run, size, judge),
                     "seconds": checkpoint.newest(run.folder).seconds, "gamma": run.recipe.penalty.gamma, "batch": run.recipe.run.batch,
-                    "parameters": [sum(p.numel() for p in n.parameters()) for n in (generator, critic)],
+                    "parameters": [sum(p.numel() for p in n.parameters()) for n in brought.values()],
                     "namer": accuracy, "machine": platform.machine(),
                 }
             )  # fmt: skip
             with words.out.open("a") as file:
                 file.write(json.dumps(done[-1]) + "\n")
-            print(f"{name}: {modes} modes, KL {kl:.4f}", flush=True)
+            print(f"{name}: {done[-1]['modes']} modes, KL {done[-1]['kl']:.4f}", flush=True)
     table(done, judge, words.data)
+
+
+def judged(run: Any, size: str, judge: Namer) -> dict[str, Any]:
+    """The protocol's measures of a finished run."""
+    modes, kl = counted(modes_of(judge, torch.from_numpy(run.sample(JUDGED[size], seed=1).raw)))
+    return {"modes": modes, "kl": kl}
 
 
 def modes_of(judge: Namer, raw: Tensor) -> np.ndarray:

@@ -87,7 +87,7 @@ def test_pairs_in_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys:
     assert "| ring, 8 modes | none | R1 + R2 |" in capsys.readouterr().out
 
 
-def test_stacked_digits_in_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stacked_digits_in_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     from sklearn.datasets import load_digits
 
     small, names = load_digits(return_X_y=True)
@@ -108,3 +108,10 @@ def test_stacked_digits_in_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert next((tmp_path / "work").glob("quarter-*.png")).stat().st_size
     run(stacked, monkeypatch, *words)
     assert lines(out) == [line]
+
+    out = tmp_path / "pairs.jsonl"
+    words = ("stacked", "--samples", "400", "--data", tmp_path, "--work", tmp_path / "work", "--out", out)
+    run(pairs, monkeypatch, *words, "--losses", "hinge", "--penalties", "spectral norm", "R1")
+    (line,) = lines(out)  # networks of one's own bear no spectral norm
+    assert (line["loss"], line["penalty"], 1 <= line["modes"] <= 100) == ("hinge", "R1", True)
+    assert f"| hinge | {line['modes']}, KL {line['kl']:.2f}" in capsys.readouterr().out
