@@ -2,13 +2,13 @@
 
     python benchmarks/stacked.py SIZE [SIZE ...] --seeds 0 1 2 3 4 --samples 2M [--data FOLDER] [--set NAME=VALUE]
 
-SIZE is quarter, half (the critic's channels in those of the protocol's tiny networks, 25,600 samples judged) or dcgan (26,000). Protocol
-and networks are those of PacGAN (arXiv:1712.04086, appendix; the tiny ones are those of unrolled GANs, arXiv:1611.02163), but for these
+SIZE is quarter, half (the critic's channels in those of the protocol's tiny networks, 25,600 samples judged), dcgan (26,000) or default
+(the networks and rates of the automatic recipe, which knows nothing of this benchmark; judged as dcgan). Protocol and networks are those of PacGAN (arXiv:1712.04086, appendix; the tiny ones are those of unrolled GANs, arXiv:1611.02163), but for these
 differences: the critic has no batch normalisation, since a gradient penalty is a matter of one sample; pictures are drawn once, 128,000
 of them, where the protocol of the tiny networks draws new ones for each batch; and all else is gansmith's default, with no setting but
 the length and, of the tiny networks, the two rates: loss, penalty and its weight, batch, schedules, average. Unconditional, without
 labels. The protocol's lengths are, by the settings that its authors published, 64 million samples for the tiny networks (500,000 steps
-of 128) and 6.4 million (50 epochs of the 128,000) for dcgan.
+of 128) and 6.4 million (50 epochs of the 128,000) for dcgan. Several lengths of default are its learning curve.
 
 A digit is named by a convolutional network of at least 99.2 % on MNIST's test pictures, trained once and kept. KL is that of the modes'
 histogram to the uniform one, in nats; a perfect sampler's is in the table, computed in the same way from real digits.
@@ -31,7 +31,7 @@ from pictures import finished, idx, places
 from torch import Tensor, nn
 
 DRAWN = 128_000  # stacked pictures to train on
-JUDGED = {"quarter": 25_600, "half": 25_600, "dcgan": 26_000}
+JUDGED = {"quarter": 25_600, "half": 25_600, "dcgan": 26_000, "default": 26_000}
 PERFECT = 26_000  # of a perfect sampler
 CRITIC = {"quarter": 2, "half": 4}  # channels of the first layer
 # a critic so small answers too late at the rate of the generator, and learns nothing; chosen on seeds 0 and 1 of quarter, 60,000 samples
@@ -112,10 +112,12 @@ def networks(size: str, seed: int) -> tuple[nn.Module, nn.Module, int]:
 
 
 def game(size: str, seed: int) -> tuple[dict[str, nn.Module], dict[str, Any]]:
-    """The networks of a size and the settings of its runs."""
+    """The networks of a size, none where the recipe's are meant, and the settings of its runs."""
+    settings: dict[str, Any] = {"run.report": False, "data.held_out": 0.0}
+    if size == "default":
+        return {}, settings
     generator, critic, latent = networks(size, seed)
-    settings = {"network.latent": latent, "run.report": False, "data.held_out": 0.0, **({} if size == "dcgan" else RATES)}
-    return {"generator": generator, "discriminator": critic}, settings
+    return {"generator": generator, "discriminator": critic}, {**settings, "network.latent": latent, **(RATES if size in CRITIC else {})}
 
 
 class Namer(nn.Module):
@@ -203,6 +205,8 @@ def main() -> None:
     import gansmith
     from gansmith.config import parse_assignments
     from gansmith.engine import checkpoint
+    from gansmith.layout import Layout
+    from gansmith.verbs.parts import parameter_counts
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sizes", nargs="*", choices=[*JUDGED, []], metavar="SIZE")
@@ -223,7 +227,7 @@ def main() -> None:
             if not place.exists():
                 run = gansmith.train(source, samples=words.samples, seed=seed, runs=words.work, name=name, settings=settings, **brought)
             elif checkpoint.newest(gansmith.Run(place).folder).finished:
-                run = gansmith.Run(place, brought["generator"])
+                run = gansmith.Run(place, brought.get("generator"))
             else:
                 run = gansmith.train(resume=place, **brought)
             run.sample(64, seed=1).picture(8).save(words.work / f"{name}.png")
@@ -231,7 +235,8 @@ def main() -> None:
                 {
                     "size": size, "seed": seed, "settings": asked, "samples": words.samples, **judged(run, size, judge),
                     "seconds": checkpoint.newest(run.folder).seconds, "gamma": run.recipe.penalty.gamma, "batch": run.recipe.run.batch,
-                    "parameters": [sum(p.numel() for p in n.parameters()) for n in brought.values()],
+                    "parameters": [sum(p.numel() for p in n.parameters()) for n in brought.values()]
+                    or parameter_counts(run.recipe, Layout.from_dict(run.data["layout"])),
                     "namer": accuracy, "machine": platform.machine(),
                 }
             )  # fmt: skip
