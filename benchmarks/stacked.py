@@ -3,12 +3,13 @@
     python benchmarks/stacked.py SIZE [SIZE ...] --seeds 0 1 2 3 4 --samples 2M [--data FOLDER] [--set NAME=VALUE]
 
 SIZE is quarter, half (the critic's channels in those of the protocol's tiny networks, 25,600 samples judged), dcgan (26,000) or default
-(the networks and rates of the automatic recipe, which knows nothing of this benchmark; judged as dcgan). Protocol and networks are those of PacGAN (arXiv:1712.04086, appendix; the tiny ones are those of unrolled GANs, arXiv:1611.02163), but for these
-differences: the critic has no batch normalisation, since a gradient penalty is a matter of one sample; pictures are drawn once, 128,000
-of them, where the protocol of the tiny networks draws new ones for each batch; and all else is gansmith's default, with no setting but
-the length and, of the tiny networks, the two rates: loss, penalty and its weight, batch, schedules, average. Unconditional, without
-labels. The protocol's lengths are, by the settings that its authors published, 64 million samples for the tiny networks (500,000 steps
-of 128) and 6.4 million (50 epochs of the 128,000) for dcgan. Several lengths of default are its learning curve.
+(the networks and rates of the automatic recipe, which knows nothing of this benchmark; judged as dcgan). Protocol and networks are those of
+PacGAN (arXiv:1712.04086, appendix; the tiny ones are those of unrolled GANs, arXiv:1611.02163), but for these differences: the critic has
+no batch normalisation, since a gradient penalty is a matter of one sample; pictures are drawn once, 128,000 of them, where the protocol of
+the tiny networks draws new ones for each batch; and all else is gansmith's default, with no setting but the length and, of the tiny
+networks, the two rates: loss, penalty and its weight, batch, schedules, average. Unconditional, without labels. The protocol's lengths are,
+by the settings that its authors published, 64 million samples for the tiny networks (500,000 steps of 128) and 6.4 million (50 epochs of
+the 128,000) for dcgan. Several lengths of default are its learning curve.
 
 A digit is named by a convolutional network of at least 99.2 % on MNIST's test pictures, trained once and kept. KL is that of the modes'
 histogram to the uniform one, in nats; a perfect sampler's is in the table, computed in the same way from real digits.
