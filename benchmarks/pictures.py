@@ -10,6 +10,7 @@ seed); what is there already is not run again, and a run that was cut off is res
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import platform
@@ -144,9 +145,16 @@ def places(parser: argparse.ArgumentParser, work: str, out: str) -> None:
     bound.add_argument("--minutes", type=float)
     bound.add_argument("--samples", type=lambda text: int(count(text)))
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("GANSMITH_DATA", "../shared/data")))
-    parser.add_argument("--work", type=Path, default=Path(work))
+    parser.add_argument("--work", type=of_this_recipe, default=work)
     parser.add_argument("--out", type=Path, default=Path(out))
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
+
+
+def of_this_recipe(folder: str) -> Path:
+    """A place below a folder for the runs of the automatic recipe as it is now: one that another recipe left there is not taken for its."""
+    from gansmith.recipes import automatic
+
+    return Path(folder) / hashlib.blake2b(Path(automatic.__file__).read_bytes(), digest_size=4).hexdigest()
 
 
 def finished(out: Path) -> list[dict[str, Any]]:

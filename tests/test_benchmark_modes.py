@@ -105,7 +105,7 @@ def test_stacked_digits_in_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     (line,) = lines(out)
     assert 1 <= line["modes"] <= 100
     assert math.log(10) - 1e-9 <= line["kl"] <= math.log(1000) + 1e-9  # a hundred pictures reach at most a tenth of the modes
-    assert next((tmp_path / "work").glob("quarter-*.png")).stat().st_size
+    assert next((tmp_path / "work").rglob("quarter-*.png")).stat().st_size
     run(stacked, monkeypatch, *words)
     assert lines(out) == [line]
 
