@@ -42,7 +42,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Train a generative adversarial network on your own data, watch it learn, and draw samples from it.\n\n"
     "[bold]gansmith train photos/[/bold] trains on a folder of pictures, [bold]gansmith train customers.csv[/bold] on a table; "
-    "[bold]gansmith train[/bold] alone on 1,797 small digits, in a minute.",
+    "[bold]gansmith train[/bold] alone on 1,797 small digits, in a minute or two.",
 )
 
 # What typer raises for any misuse of the command line; it has no public name.
@@ -64,22 +64,23 @@ Data = Annotated[
         "digits; toy:ring, toy:grid, toy:sines."
     ),
 ]
-Size = Annotated[str | None, typer.Option(help="Height and width in pixels: 64, or 48x64. Chosen from the pictures unless given.")]
-Channels = Annotated[int | None, typer.Option(help="1 grey, 3 colour, 4 with transparency. As the pictures are unless given.")]
-Fit = Annotated[str | None, typer.Option(help="How a picture of another shape is brought to the size: crop, pad or stretch.")]
+Size = Annotated[str | None, typer.Option(help="Height and width in pixels: 64, or 48x64. Default: chosen from the pictures.")]
+Channels = Annotated[int | None, typer.Option(help="1 grey, 3 colour, 4 with transparency. Default: as the pictures are.")]
+Fit = Annotated[str | None, typer.Option(help="How pictures of another shape are fitted to the size: crop (default), pad or stretch.")]
 Labels = Annotated[
-    str | None, typer.Option(help="A CSV or JSON of file names and labels, or 'none'. Class folders are found by themselves.")
+    str | None, typer.Option(help="A CSV or JSON file of file names and labels, or 'none'. Class folders are found automatically.")
 ]
-DomainName = Annotated[str | None, typer.Option("--domain", help="image, table or toy. Recognised unless given.")]
-Target = Annotated[str | None, typer.Option(metavar="COLUMN", help="Of a table: the column that models are to predict.")]
+DomainName = Annotated[str | None, typer.Option("--domain", help="Kind of data: image, table or toy. Default: recognised.")]
+Target = Annotated[str | None, typer.Option(metavar="COLUMN", help="Tables: the column that models are to predict.")]
 Schema = Annotated[
-    str | None, typer.Option("--schema", metavar="FILE", help="Of a table: a JSON that says what was recognised wrongly of its columns.")
+    str | None, typer.Option("--schema", metavar="FILE", help="Tables: a JSON file that corrects how columns were recognised.")
 ]
-Device = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1 or mps. The best there is unless given.")]
+Device = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1 or mps. Default: the best available.")]
 Begin = Annotated[
-    Path | None, typer.Option(help="What to begin from: a name that 'gansmith recipes' lists, or a recipe.yaml.", metavar="NAME|FILE")
+    Path | None,
+    typer.Option(help="Recipe to start from: a name that 'gansmith recipes' lists, or a file such as recipe.yaml.", metavar="NAME|FILE"),
 ]
-Set = Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Any setting of recipe.yaml, as often as you like.")]
+Set = Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Any setting of recipe.yaml; may be repeated.")]
 
 
 def tell(words: str) -> None:
@@ -98,10 +99,10 @@ def tell_misuse(error: Exception) -> None:
 @app.command()
 def train(
     data: Data = None,
-    minutes: Annotated[float | None, typer.Option(help="End after so many minutes.")] = None,
-    samples_seen: Annotated[str | None, typer.Option(help="End after so many real samples were seen: 500k, 2M.")] = None,
-    batch: Annotated[int | None, typer.Option(help="Real samples a step.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Of everything random.")] = None,
+    minutes: Annotated[float | None, typer.Option(help="Length of the run in minutes.")] = None,
+    samples_seen: Annotated[str | None, typer.Option(help="Length of the run in real samples seen: 500k, 2M.")] = None,
+    batch: Annotated[int | None, typer.Option(help="Batch size: real samples per step.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Random seed. Default: 0.")] = None,
     size: Size = None,
     channels: Channels = None,
     fit: Fit = None,
@@ -113,15 +114,16 @@ def train(
     recipe: Begin = None,
     settings: Set = None,
     guard: Annotated[
-        bool | None, typer.Option("--guard/--no-guard", help="Go back and on with other settings where the run falls ill. On unless told.")
+        bool | None,
+        typer.Option("--guard/--no-guard", help="If training goes wrong, go back and continue with other settings. Default: on."),
     ] = None,
-    resume: Annotated[Path | None, typer.Option(help="Go on with a run that was stopped.", metavar="RUN")] = None,
-    runs: Annotated[Path, typer.Option(help="Where run folders are made.")] = Path("runs"),
-    name: Annotated[str | None, typer.Option(help="Of the run's folder.")] = None,
+    resume: Annotated[Path | None, typer.Option(help="Resume a run that was stopped.", metavar="RUN")] = None,
+    runs: Annotated[Path, typer.Option(help="Where run folders are created.")] = Path("runs"),
+    name: Annotated[str | None, typer.Option(help="Name of the run's folder.")] = None,
 ) -> None:
     """Train on DATA. No option is needed: what you leave out is chosen from the data and this machine, shown, and written down.
 
-    Ctrl-C ends the run at the next moment with a checkpoint; [bold]gansmith train --resume RUN[/bold] goes on as if nothing had happened.
+    Ctrl-C ends the run at the next tick with a checkpoint; [bold]gansmith train --resume RUN[/bold] goes on as if nothing had happened.
     """
     changes = _data_settings(size, channels, fit, labels, domain, target, schema) | _assignments(settings)
     if device is not None:
@@ -158,26 +160,25 @@ def train(
 @app.command()
 def sample(
     run: Annotated[Path, typer.Argument(help="A run folder, or an exported generator.")],
-    count: Annotated[int, typer.Option("-n", "--count", help="How many samples (with --interpolate: how many walks).")] = 64,
+    count: Annotated[int, typer.Option("-n", "--count", help="Number of samples (with --interpolate: of walks).")] = 64,
     out_to: Annotated[
-        Path, typer.Option("-o", "--out", help="A folder to make, or a path ending in .npz (of a table .csv or .parquet).")
+        Path, typer.Option("-o", "--out", help="A folder to create, or a path ending in .npz (for tables: .csv or .parquet).")
     ] = Path("samples"),
     label: Annotated[
-        str | None, typer.Option(help="Draw this class; several separated by commas, in turn. Of several columns: smiling=1,age=35.")
+        str | None,
+        typer.Option(help="Class to draw; several, separated by commas, in turn. Conditions of several columns: smiling=1,age=35."),
     ] = None,
     where: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="CONDITION", help='Of a table: what every row must meet, "sex=Female" or "age>60"; exact, and as many as you like.'
-        ),
+        typer.Option(metavar="CONDITION", help='Tables: a condition that every row meets, "sex=Female" or "age>60"; may be repeated.'),
     ] = None,
-    balance: Annotated[str | None, typer.Option(metavar="COLUMN", help="Of a table: each value of this column alike often.")] = None,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same samples.")] = 0,
+    balance: Annotated[str | None, typer.Option(metavar="COLUMN", help="Tables: draw each value of this column equally often.")] = None,
+    seed: Annotated[int, typer.Option(help="Random seed: the same seed gives the same samples.")] = 0,
     truncation: Annotated[float, typer.Option(help="Below 1: more typical, less varied.")] = 1.0,
-    grid: Annotated[bool, typer.Option("--grid", help="Also one picture of them all.")] = False,
-    interpolate: Annotated[int, typer.Option(help="Walks of so many steps from one sample to another.")] = 0,
+    grid: Annotated[bool, typer.Option("--grid", help="Also write one picture of all samples.")] = False,
+    interpolate: Annotated[int, typer.Option(help="Walk from one sample to another in this many steps.")] = 0,
     latents: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Draw from the latents in this .npz, as 'gansmith invert' writes: all of them.")
+        Path | None, typer.Option(metavar="FILE", help="Draw the samples of all latents in this .npz, as 'gansmith invert' writes it.")
     ] = None,
 ) -> None:
     """Draw samples from a run or an exported generator into files, with a manifest. The training data are not needed."""
@@ -194,11 +195,11 @@ def sample(
 @app.command()
 def impute(
     run: Annotated[Path, typer.Argument(help="A run on a table, or an exported generator of one.")],
-    data: Annotated[Path, typer.Argument(help="A table with the same columns and cells that are missing.")],
+    data: Annotated[Path, typer.Argument(help="A table with the same columns, in which cells are missing.")],
     out_to: Annotated[Path, typer.Option("-o", "--out", help="A path ending in .csv or .parquet.")] = Path("filled.csv"),
-    seed: Annotated[int, typer.Option(help="The same seed fills in the same.")] = 0,
+    seed: Annotated[int, typer.Option(help="Random seed: the same seed gives the same cells.")] = 0,
 ) -> None:
-    """Fill in the missing cells of a table, each drawn given what is there in its row. What is there stays."""
+    """Fill in the missing cells of a table, each drawn given the other cells of its row. Other cells stay as they are."""
     from gansmith.verbs.rows import impute as verb
 
     with Bar("filling in") as bar:
@@ -209,15 +210,15 @@ def impute(
 @app.command()
 def directions(
     run: Annotated[Path, typer.Argument(help="A run folder, or an exported generator.")],
-    out_to: Annotated[Path, typer.Option("-o", "--out", help="A folder to make.")] = Path("directions"),
-    count: Annotated[int, typer.Option("-n", "--count", help="Directions, the strongest first.")] = 5,
-    steps: Annotated[int, typer.Option(help="Pictures in a row.")] = 7,
-    rows: Annotated[int, typer.Option(help="Samples that are walked from.")] = 6,
-    reach: Annotated[float, typer.Option(help="Ends of a walk, in standard deviations.")] = 3.0,
-    label: Annotated[str | None, typer.Option(help="Samples of this class.")] = None,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same samples.")] = 0,
+    out_to: Annotated[Path, typer.Option("-o", "--out", help="A folder to create.")] = Path("directions"),
+    count: Annotated[int, typer.Option("-n", "--count", help="Number of directions, the strongest first.")] = 5,
+    steps: Annotated[int, typer.Option(help="Pictures per row.")] = 7,
+    rows: Annotated[int, typer.Option(help="Number of samples, one row each.")] = 6,
+    reach: Annotated[float, typer.Option(help="How far to go to either side, in standard deviations.")] = 3.0,
+    label: Annotated[str | None, typer.Option(help="Use samples of this class.")] = None,
+    seed: Annotated[int, typer.Option(help="Random seed: the same seed gives the same samples.")] = 0,
 ) -> None:
-    """What a generator can change: walks along the directions in which its samples change most, a picture for each."""
+    """Find what a generator varies: the latent directions in which its samples change most, with a picture of each."""
     from gansmith.verbs.directions import directions as verb
 
     with Bar("walking") as bar:
@@ -231,13 +232,13 @@ def directions(
 def invert(
     run: Annotated[Path, typer.Argument(help="A run folder, or an exported generator.")],
     pictures: Annotated[list[Path], typer.Argument(help="Picture files of the generator's own size.")],
-    out_to: Annotated[Path, typer.Option("-o", "--out", help="A folder to make.")] = Path("inverted"),
-    label: Annotated[str | None, typer.Option(help="Their class. Every class is tried unless given.")] = None,
-    starts: Annotated[int, typer.Option(help="Searches for each picture.")] = 4,
-    steps: Annotated[int, typer.Option(help="Of every search.")] = 200,
-    seed: Annotated[int, typer.Option(help="Of where the searches start.")] = 0,
+    out_to: Annotated[Path, typer.Option("-o", "--out", help="A folder to create.")] = Path("inverted"),
+    label: Annotated[str | None, typer.Option(help="Their class. Default: every class is tried.")] = None,
+    starts: Annotated[int, typer.Option(help="Searches per picture.")] = 4,
+    steps: Annotated[int, typer.Option(help="Steps of each search.")] = 200,
+    seed: Annotated[int, typer.Option(help="Random seed of the starting points.")] = 0,
 ) -> None:
-    """Search the latents whose samples come closest to PICTURES: what of them can the generator make?"""
+    """Search for the latents whose samples come closest to PICTURES: can the generator make them?"""
     from gansmith.verbs.invert import invert as verb
 
     with Bar("searching") as bar:
@@ -256,7 +257,7 @@ app.add_typer(recipes_app, name="recipes")
 
 @recipes_app.callback()
 def recipes(context: typer.Context) -> None:
-    """The published recipes, and ours, by name; [bold]gansmith recipes show NAME[/bold] tells where one comes from and what it sets."""
+    """List the recipes, published ones and ours; [bold]gansmith recipes show NAME[/bold] shows the source and the settings of one."""
     from gansmith.recipes import named
 
     if context.invoked_subcommand is None:
@@ -266,8 +267,8 @@ def recipes(context: typer.Context) -> None:
 
 
 @recipes_app.command()
-def show(name: Annotated[str, typer.Argument(help="One that 'gansmith recipes' lists.")]) -> None:
-    """Where a recipe comes from, in what it differs from there, and its settings: a file that train --recipe takes."""
+def show(name: Annotated[str, typer.Argument(help="A name that 'gansmith recipes' lists.")]) -> None:
+    """Show the source of a recipe, how it differs from that, and its settings: a file that train --recipe takes."""
     from gansmith.recipes import named
 
     out.print(escape(named.show(name)), end="")
@@ -276,17 +277,17 @@ def show(name: Annotated[str, typer.Argument(help="One that 'gansmith recipes' l
 @app.command()
 def toy(
     name: Annotated[str, typer.Argument(help="ring, grid or sines.")] = "ring",
-    loss: Annotated[str, typer.Option(help="The game: relativistic, minimax, nonsaturating, hinge, … (docs/losses.md).")] = "relativistic",
-    penalty: Annotated[str, typer.Option(help="r1+r2, r1, r2, wgan-gp, lp, dragan, or none.")] = "r1+r2",
-    minutes: Annotated[float | None, typer.Option(help="End after so many minutes.")] = None,
-    samples_seen: Annotated[str | None, typer.Option(help="End after so many real samples were seen: 500k, 2M.")] = None,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same pictures.")] = 0,
-    out_to: Annotated[Path, typer.Option("-o", "--out", help="Where the pictures and the run's folder are made.")] = Path("toy"),
+    loss: Annotated[str, typer.Option(help="Loss: relativistic, minimax, nonsaturating, hinge, … (docs/losses.md).")] = "relativistic",
+    penalty: Annotated[str, typer.Option(help="Gradient penalty: r1+r2, r1, r2, wgan-gp, lp, dragan, or none.")] = "r1+r2",
+    minutes: Annotated[float | None, typer.Option(help="Length of the run in minutes.")] = None,
+    samples_seen: Annotated[str | None, typer.Option(help="Length of the run in real samples seen: 500k, 2M.")] = None,
+    seed: Annotated[int, typer.Option(help="Random seed: the same seed gives the same pictures.")] = 0,
+    out_to: Annotated[Path, typer.Option("-o", "--out", help="Where the pictures and the run's folder are created.")] = Path("toy"),
     settings: Set = None,
 ) -> None:
-    """Watch a game on points of the plane: an animation of the samples, of what the discriminator believes, and of the gradients.
+    """Watch a GAN train on toy data: an animation of the samples, the discriminator's output, and the generator's gradients.
 
-    [bold]gansmith toy ring --loss minimax --penalty none[/bold] shows the textbook's game, and what it suffers from.
+    [bold]gansmith toy ring --loss minimax --penalty none[/bold] shows the textbook GAN and its mode collapse.
     """
     seen = None if samples_seen is None else _whole(samples_seen, "--samples-seen")
     from gansmith.verbs.toy import DRAWN, PERFECT, WITHIN
@@ -324,11 +325,14 @@ def describe(
     schema: Schema = None,
     domain: DomainName = None,
     write_schema: Annotated[
-        Path | None, typer.Option("--write-schema", metavar="FILE", help="Of a table: write what was recognised, to correct for --schema.")
+        Path | None,
+        typer.Option(
+            "--write-schema", metavar="FILE", help="Tables: write how columns were recognised, to be edited and passed to --schema."
+        ),
     ] = None,
     settings: Set = None,
 ) -> None:
-    """Look at DATA before training: counts, sizes, classes, duplicates, unreadable files, and what a run would take here."""
+    """Look at DATA before training: counts, sizes, classes, duplicates, unreadable files, and how long a run would take here."""
     changes = _data_settings(size, channels, fit, labels, domain, target, schema) | _assignments(settings)
     from gansmith.verbs.describe import describe as verb
     from gansmith.verbs.describe import write_schema as write
@@ -346,20 +350,21 @@ def describe(
 def evaluate(
     subject: Annotated[Path, typer.Argument(help="A run, an exported generator, or samples in a folder, zip, npz …")],
     against: Annotated[
-        str | None, typer.Option(metavar="DATA", help="Real data it never saw. A run has kept some aside; anything else needs this.")
+        str | None,
+        typer.Option(metavar="DATA", help="Real data to compare with. A run has held some out; anything else needs this option."),
     ] = None,
     training: Annotated[
-        str | None, typer.Option(metavar="DATA", help="What it was trained on, where no run tells: copies are looked for in it.")
+        str | None, typer.Option(metavar="DATA", help="The training data, if SUBJECT is not a run: needed to look for copies.")
     ] = None,
     extractor: Annotated[
         str | None,
         typer.Option(
-            help="What the metrics see: classifier, pixels, values, columns, inception or dinov2. The best there is unless given."
+            help="Features for the metrics: classifier, pixels, values, columns, inception or dinov2. Default: chosen from the data."
         ),
     ] = None,
-    weights: Annotated[Path | None, typer.Option(help="Of the extractor, as a file.")] = None,
-    count: Annotated[int | None, typer.Option("-n", "--count", help="Samples on each side at most.")] = None,
-    seed: Annotated[int, typer.Option(help="Of everything drawn.")] = 0,
+    weights: Annotated[Path | None, typer.Option(help="File with the weights of the extractor.")] = None,
+    count: Annotated[int | None, typer.Option("-n", "--count", help="Largest number of samples on each side. Default: 10,000.")] = None,
+    seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
     size: Size = None,
     channels: Channels = None,
     fit: Fit = None,
@@ -367,7 +372,7 @@ def evaluate(
     target: Target = None,
     schema: Schema = None,
 ) -> None:
-    """Are the samples faithful, diverse and original? Every score beside held-out real samples, copies, and noise.
+    """Are the samples faithful, diverse and original? Every score stands beside those of held-out real samples, copies, and noise.
 
     The evaluation of a run is kept in its scores.json and shown in its report.
     """
@@ -384,20 +389,18 @@ def evaluate(
 @app.command()
 def prove(
     run: Annotated[Path, typer.Argument(help="A run on data with labels.")],
-    per_class: Annotated[str, typer.Option(help="Real samples of each class to train on: 10,30,all makes three settings.")] = "all",
-    ratios: Annotated[str, typer.Option(help="Synthetic samples for each real one: 1,10 makes two settings.")] = "1",
+    per_class: Annotated[str, typer.Option(help="Real samples of each class to train on: 10,30,all gives three settings.")] = "all",
+    ratios: Annotated[str, typer.Option(help="Synthetic samples for each real one: 1,10 gives two settings.")] = "1",
     rare: Annotated[
         str | None,
-        typer.Option(metavar="CLASS=SHARE", help="Keep so small a share of a class, and let the generator fill it up: cat=0.01."),
+        typer.Option(metavar="CLASS[=SHARE]", help="A rare class, which the generator fills up; cat=0.01 keeps a hundredth of it first."),
     ] = None,
-    test: Annotated[
-        str | None, typer.Option(metavar="DATA", help="Labelled data to judge on, in the place of what the run kept aside.")
-    ] = None,
-    steps: Annotated[int | None, typer.Option(help="Of the optimiser in every training, the same for all.")] = None,
-    seeds: Annotated[int, typer.Option(help="Trainings of each kind.")] = 5,
-    seed: Annotated[int, typer.Option(help="Of everything drawn.")] = 0,
+    test: Annotated[str | None, typer.Option(metavar="DATA", help="Labelled test data. Default: what the run held out.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Optimiser steps of every training (networks only).")] = None,
+    seeds: Annotated[int, typer.Option(help="Trainings of each kind, at least 3.")] = 5,
+    seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
 ) -> None:
-    """Do the samples help a model? Trains one on real, synthetic and both, with and without classical augmentation, and compares.
+    """Do the samples help a model? Trains one on real samples, synthetic ones and both, with and without classical augmentation.
 
     The proof is kept in the run's proof.json and shown in its report. "No measurable effect" is a normal answer.
     """
@@ -453,15 +456,17 @@ def _show_proof(found: Proof) -> None:
 @app.command()
 def tune(
     data: Data = None,
-    minutes: Annotated[float | None, typer.Option(help="Of the clock for all of it: 30 unless given.")] = None,
-    trials: Annotated[int | None, typer.Option(help="At most; as many as there is time for unless given.")] = None,
-    jobs: Annotated[int | None, typer.Option(help="Processes at a time.")] = None,
+    minutes: Annotated[float | None, typer.Option(help="Time for the whole search, in minutes. Default: 30.")] = None,
+    trials: Annotated[int | None, typer.Option(help="Largest number of trials. Default: as many as there is time for.")] = None,
+    jobs: Annotated[int | None, typer.Option(help="Number of trials that run at the same time. Default: 1.")] = None,
     space: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="What may be changed, as YAML: 'penalty.gamma: {low: 0.1, high: 10, log: true}'.")
+        Path | None, typer.Option(metavar="FILE", help="A YAML file of what to search: 'penalty.gamma: {low: 0.1, high: 10, log: true}'.")
     ] = None,
     storage: Annotated[
         str | None,
-        typer.Option(metavar="URL", help="A database that several machines share: postgresql://…, sqlite:///tune.db. Else in the folder."),
+        typer.Option(
+            metavar="URL", help="A database that several machines share: postgresql://…, sqlite:///tune.db. Default: a file in the folder."
+        ),
     ] = None,
     size: Size = None,
     channels: Channels = None,
@@ -473,14 +478,15 @@ def tune(
     device: Device = None,
     recipe: Begin = None,
     settings: Set = None,
-    resume: Annotated[Path | None, typer.Option(help="Go on with a search that was stopped.", metavar="FOLDER")] = None,
-    runs: Annotated[Path, typer.Option(help="Where the folder of the search is made.")] = Path("runs"),
-    name: Annotated[str | None, typer.Option(help="Of the folder, and of the study in a storage.")] = None,
+    resume: Annotated[Path | None, typer.Option(help="Resume a search that was stopped.", metavar="FOLDER")] = None,
+    runs: Annotated[Path, typer.Option(help="Where the folder of the search is created.")] = Path("runs"),
+    name: Annotated[str | None, typer.Option(help="Name of the folder, and of the study in a storage.")] = None,
 ) -> None:
-    """Search for better settings on DATA, and judge whether they are: with several seeds, on data that the search never saw.
+    """Search for better settings for DATA, and test whether they are better: with several seeds, on data that the search never saw.
 
-    The first trial is what [bold]gansmith train[/bold] would do. What is set with --set is not searched, unless --space
-    names it. Ctrl-C stops, and [bold]gansmith tune --resume FOLDER[/bold] goes on.
+    The first trial is what [bold]gansmith train[/bold] would do. What is set with --set is not searched, unless --space names it.
+
+    Ctrl-C stops the search; [bold]gansmith tune --resume FOLDER[/bold] goes on.
     """
     changes = _data_settings(size, channels, fit, labels, domain, target, schema) | _assignments(settings)
     if device is not None:
@@ -529,12 +535,12 @@ def _number_of(value: Any) -> str:
 
 @app.command()
 def report(
-    runs: Annotated[list[Path], typer.Argument(help="One run, or several to set side by side.")],
+    runs: Annotated[list[Path], typer.Argument(help="One run, or several to compare side by side.")],
     out_to: Annotated[
-        Path | None, typer.Option("-o", "--out", help="A folder, or a path ending in .html. A single run's own folder unless given.")
+        Path | None, typer.Option("-o", "--out", help="A folder, or a path ending in .html. Default: the folder of a single run.")
     ] = None,
 ) -> None:
-    """Everything known of a run on one page that opens anywhere: the four answers, pictures, curves, controls, recipe."""
+    """Write everything known about a run on one page that opens anywhere: the four answers, pictures, curves, controls, recipe."""
     from gansmith.verbs.report import report as verb
 
     out.print(f"report   {escape(_short(verb(runs, out=out_to, command=_command())))}")
@@ -544,14 +550,15 @@ def report(
 def diagnose(
     run: Annotated[Path, typer.Argument(help="A run folder: finished, stopped, or still going.")],
     out_to: Annotated[
-        Path | None, typer.Option("-o", "--out", help="Of the page with the charts: a folder, or a path ending in .html. RUN unless given.")
+        Path | None,
+        typer.Option("-o", "--out", help="Where to write the page of charts: a folder, or a path ending in .html. Default: RUN."),
     ] = None,
-    every: Annotated[bool, typer.Option("--all", help="Also the checks that found nothing, and why others did not apply.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Everything as JSON, for a program.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="Also show the checks that found nothing, and why others did not apply.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
 ) -> None:
-    """What went wrong in RUN, the evidence, and what to change, worst first; the charts that show it are written to a page.
+    """Show what went wrong in RUN, the evidence, and what to change, worst first; write a page of charts.
 
-    [bold]gansmith diagnose runs/photos-1[/bold] may say "severe H204 The discriminator overfits", what it was seen by, and what to change:
+    [bold]gansmith diagnose runs/photos-1[/bold] may say "severe H204 The discriminator overfits", how that was seen, and what to change:
     "augment.strength=0.8". Train again with [bold]gansmith train photos/ --set augment.strength=0.8[/bold].
     """
     from gansmith.verbs.diagnose import diagnose as verb
