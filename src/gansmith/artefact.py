@@ -224,7 +224,7 @@ class Generator:
         label       one class, or several in turn; None: classes as often as in the training data. Of conditions of several columns,
                     "smiling=1,age=35" or {"smiling": 1, "age": 35}, or several of these; what is not said is drawn from training rows
         where       of a table: what every row must meet, ["sex=Female", "age>60"]; exact
-        balance     of a table: a column of which each value that `where` leaves is drawn in turn, and so alike often
+        balance     of a table: a column of which each value that `where` leaves is drawn in turn, and so equally often
         truncation  in (0, 1]: shrinks the latents towards 0, or styles towards their mean; lower is more typical and less varied
         start       index of the first sample, so that several processes can share the work
         ConfigError for an unknown label, a condition that no row can meet, or a truncation out of range.

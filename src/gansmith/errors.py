@@ -21,7 +21,7 @@ from difflib import get_close_matches
 
 
 class GansmithError(Exception):
-    """Something the user can mend. `exit_code` is what the command line ends with."""
+    """An error that the user can fix. `exit_code` is the exit status of the command line."""
 
     exit_code = 2
 

@@ -122,7 +122,7 @@ class Layout:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Layout:
-        """The layout that `to_dict` told of."""
+        """The inverse of `to_dict`."""
         return cls(
             blocks=tuple(Block(**{**b, "shares": tuple(b.get("shares", ()))}) for b in values["blocks"]),
             positions=tuple(values["positions"]),

@@ -141,7 +141,7 @@ class Evaluation:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """What `to_dict` told of."""
+        """The inverse of `to_dict`."""
         scores = (Score(**{**s, "estimate": Estimate(**s["estimate"])}) for s in values["scores"])
         verdicts = (Verdict(**{**v, "because": tuple(v["because"])}) for v in values["verdicts"])
         return cls(**{**values, "scores": tuple(scores), "verdicts": tuple(verdicts), "warnings": tuple(values["warnings"])})
@@ -201,7 +201,7 @@ class Proof:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """What `to_dict` told of."""
+        """The inverse of `to_dict`."""
 
         def setting(s: Mapping[str, Any]) -> Setting:
             arms = tuple(Arm(**{**a, "scores": tuple(a["scores"]), "ranking": tuple(a.get("ranking", ()))}) for a in s["arms"])

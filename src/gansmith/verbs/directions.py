@@ -29,7 +29,7 @@ def directions(
     generator: nn.Module | None = None,
     progress: Callable[[int, int], None] = lambda done, all: None,
 ) -> Path:
-    """Walk along the directions in which a generator's samples change most, and give the folder of the pictures.
+    """Walk along the directions in which a generator's samples change most, and return the folder of the pictures.
 
     count    directions, the strongest first: eigenvectors of what its first layers do to the latent, found without any sample
              (arXiv:2007.06600); a generator that turns the latent into a style first has them in the style

@@ -54,8 +54,8 @@ def evaluate(
     """Judge the samples of a run, of an exported generator, or in a folder or an array, whoever made them.
 
     subject    a run, the path of one, of an export, or of data that some generator made
-    against    real data it never saw; of a run: in the place of the part it kept out
-    training   what it was trained on, where no run tells; without it nothing can be said of originality
+    against    real data that the generator never saw; default for a run: the part it held out
+    training   what it was trained on, if `subject` is no run; without it nothing can be said about originality
     extractor  pixels, classifier, inception, dinov2 or columns, or an object like those of `gansmith.features`; None: the best for the data
     weights    of the extractor, as a file
     count      samples on each side at most; None: as many as were kept out, up to 10,000, or a GiB of them

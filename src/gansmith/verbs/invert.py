@@ -51,17 +51,17 @@ def invert(
     generator: nn.Module | None = None,
     progress: Callable[[int, int], None] = lambda done, all: None,
 ) -> Inversion:
-    """Search the latents whose samples come closest to given pictures.
+    """Search for the latents whose samples come closest to given pictures.
 
     run       a run, an exported generator, or a loaded `Generator`
     pictures  paths of picture files, or native samples [N, ...]; of the generator's own size and channels
-    out       a folder to make: pairs.png (each given picture, and behind it the one found), latents.npz (`latents`, `distances` and, where
+    out       folder to create: pairs.png (each given picture, and behind it the one found), latents.npz (`latents`, `distances` and, where
               there are classes, `labels` and `class_names`; `sample` draws from it) and inversion.json; None: nothing is written
     label     the class; None: every class is tried
     starts    searches for each picture, from the nearest of some hundred samples drawn of every class
 
-    Adam on the latent, which keeps to lengths that are drawn; what falls is the mean square of the difference, averaged over the sample and
-    its halved copies, down to a few positions. The same seed gives the same result. DataError where a picture cannot be read or is of
+    Adam on the latent, which is kept to normal lengths, minimises the mean squared difference, averaged over the sample and
+    smaller copies of it, down to a few positions. The same seed gives the same result. DataError where a picture cannot be read or is of
     another form; ConfigError, RunError and StorageError as usual.
     """
     for name, value in (("starts", starts), ("steps", steps)):

@@ -92,7 +92,7 @@ def prove(
     progress: Progress = lambda done, all, words: None,
 ) -> Proof:
     """Train a model on real samples, on synthetic ones, on both, with and without classical augmentation, and compare them on real
-    samples that neither the generator nor a model has seen. Gives the proof and adds it to the run's proof.json.
+    samples that neither the generator nor a model has seen. Returns the proof and adds it to the run's proof.json.
 
     run        a run folder whose data have labels, or are a table with a target
     model      what is trained: None for a small network of the library's own, or gradient-boosted trees for a table; an estimator with fit
@@ -100,26 +100,26 @@ def prove(
                module mapping x [B, C, *P] to logits [B, K]; or a function (train_x, train_y, test_x, seed) -> classes [n] of test_x, or
                scores [n, K], the highest of which is the class. Samples are encoded as for the networks. Rows of a table come as float32
                [N, D] without the target: categories one-hot, the levels beyond the 64 most frequent as one; numbers in standard
-               deviations from their mean; and where a column misses values, one channel more that says so, its others 0
+               deviations from their mean; and for a column with missing values one more channel, 1 where one is missing, its others 0
     per_class  real samples of each class to train on, one setting each; None: all that the generator was trained on
     ratios     synthetic samples for each real one, one setting each
-    rare       a class of which there are few; with a share, of which that share is kept, ("cat", 0.01). The generator fills it up, and the
-               arms without synthetic samples repeat what there is of it as often
+    rare       a rare class, or a class and the share of it that is kept, ("cat", 0.01). The generator fills it up, and the arms without
+               synthetic samples repeat its samples as often
     test       a labelled data set to judge on instead of the run's held-out part
     budget     steps of the optimiser, or a Budget; the same for every arm (trees, an estimator and a function have their own)
     seeds      trainings of each arm. For one seed all arms share the real samples, the first weights and the order of batches
     data       the data again, where the run was trained on data passed from Python
     generator  the module to fill, where the run trained the user's own; or another source of samples to prove, with .classes and .sample()
-    progress   told how many trainings are done, of how many, and which comes next
+    progress   is called with the number of trainings done, of how many, and which comes next
 
     The measure is balanced accuracy, the mean of the classes' recalls: in a proof with a rare class that class counts as much as
     another, and where classes are equally frequent it is the accuracy. Where the model gives scores (a network, trees, an estimator with
     predict_proba or decision_function) the area under the ROC curve stands beside it, the mean over classes of each against the rest:
-    balanced accuracy moves with the threshold from which a class is named, the area with nothing but the ranking. Scores and differences
+    balanced accuracy depends on the decision threshold, the area only on the ranking. Scores and differences
     are shares from 0 to 1.
 
     The verdict rests on one comparison, named here before any number is known: real + classical + synthetic against real + classical.
-    Who has no generator augments classically, so that is the rival, and the two differ in the synthetic samples alone. To take the
+    Without a generator one would augment classically, so that is the baseline; the two differ only in the synthetic samples. To take the
     best arm with synthetic samples against the best without, after the fact, would reward luck: of several comparisons without any effect
     one often looks like a gain. All other differences are shown, and may only take a "helps" away: it is withdrawn where an arm without
     synthetic samples scored higher than the arm with them, and where the test samples are ranked measurably worse than by real + classical

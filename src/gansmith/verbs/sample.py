@@ -44,7 +44,7 @@ def sample(
     generator: nn.Module | None = None,
     progress: Callable[[int, int], None] = lambda done, all: None,
 ) -> Path:
-    """Draw from a run or an exported generator into files, and give their place.
+    """Draw samples from a run or an exported generator into files, and return their path.
 
     out          a folder, made here: one file a sample in the domain's own format, and manifest.json; or a path ending in .npz: one file
                  with the arrays `samples`, `labels` and `class_names`, or `conditions` and `condition_names`. Rows of a table become the
@@ -52,7 +52,7 @@ def sample(
     label        one class, or several separated by commas, in turn; None: as often as in the training data. Of conditions of several
                  columns, "smiling=1,age=35" or a mapping; what is not said is drawn from rows of the training data
     where        of a table: conditions that every row meets, exactly: "sex=Female", "age>60", "job=cook|waiter"
-    balance      of a table: a column of which each value is drawn in turn, and so alike often
+    balance      of a table: a column of which each value is drawn in turn, and so equally often
     grid         also draw the first samples as one picture, grid.png (beside an .npz: NAME.png)
     interpolate  instead of single samples, `count` walks of so many steps from one latent to another, along the sphere
     latents      in the place of `count` drawn samples, those of an .npz with the array `latents` [N, Z] and, unless `label` is given,

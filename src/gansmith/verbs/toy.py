@@ -105,11 +105,11 @@ def toy(
     name      ring, grid (points), or sines (lines)
     loss      a name of LOSSES, or a pair of your own
     penalty   r1+r2, r1, r2, wgan-gp, lp, dragan, or none
-    minutes, samples, seed   as for `train`; half a million samples unless given
+    minutes, samples, seed   as for `train`; default 512,000 samples (sines: 128,000)
     out       the folder of the run, OUT/NAME-LOSS-1 (-2, …), and beside it of its pictures, with the same name: .gif, the animation;
               -strip.png, moments side by side; -value.png, the value of the minimax game and its two terms
     settings  dotted changes to the recipe, as for `train`
-    drawing   told how many frames are drawn
+    drawing   is called with the number of frames drawn, of how many
 
     The same arguments give the same pictures, unless the run is bounded by minutes. ConfigError, DataError and others as for `train`.
     """

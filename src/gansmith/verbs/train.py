@@ -44,21 +44,21 @@ def train(
     loss: losses.LossPair | None = None,
     audience: Audience | None = None,
 ) -> Run:
-    """Train a generative adversarial network and give the run.
+    """Train a generative adversarial network and return the run.
 
-    data           a path, hf:NAME, digits, toy:NAME; an array [N, H, W] or [N, H, W, C]; or a torch Dataset of samples or (sample, label);
-                   None: what the recipe says, the digits unless it says otherwise
-    recipe         what to begin from: a Recipe, a recipe.yaml, or a name that `gansmith recipes` lists
+    data           a path, hf:NAME, digits, toy:NAME; an array [N, H, W] or [N, H, W, C]; a pandas, polars or pyarrow table; or a torch
+                   Dataset of samples or (sample, label); None: what the recipe says, by default the digits
+    recipe         where to start from: a Recipe, a recipe.yaml, or a name that `gansmith recipes` lists
     settings       dotted changes to it, {"penalty.gamma": 0.3}
     minutes, samples, batch, seed   the same as settings run.minutes, run.samples, run.batch, run.seed
-    resume         a run folder to go on with; nothing else may then be changed but machine.device, .threads, .workers, run.stop_early
+    resume         a run folder to resume; of the settings only machine.device, .threads, .workers and run.stop_early may then change
     runs, name     the run becomes the folder runs/name-1 (-2, …)
     generator      any module mapping (latent [B, Z]) or (latent, condition [B, K]) to x [B, C, *P]; `discriminator` one mapping x or
-                   (x, condition) to logits [B]; `loss` any pair of losses. What is not brought comes from the recipe.
-    audience       told of the data, the choices and every tick, as `Audience` says
+                   (x, condition) to logits [B]; `loss` any LossPair. What is not given comes from the recipe.
+    audience       is called with the data, the choices and every tick; see `Audience`
 
-    Every setting that is not given is chosen from the data and the machine and written to recipe.yaml. Ctrl-C and SIGTERM end the run at
-    the next tick with a checkpoint. Raises ConfigError, DataError, RunError, TrainingError, StorageError.
+    Every setting that is not given is chosen from the data and the machine, and written to recipe.yaml. Ctrl-C and SIGTERM end the run
+    at the next tick with a checkpoint. Raises ConfigError, DataError, RunError, TrainingError, StorageError.
     """
     parts, audience = Parts(generator, discriminator, loss), audience or Silent()
     short = {"run.minutes": minutes, "run.samples": samples, "run.batch": batch, "run.seed": seed}

@@ -94,19 +94,19 @@ def tune(
     """Search for settings that bring samples closer to the data, and judge what was found.
 
     data            as for `train`
-    minutes         of the clock for all of it, over all resumes; 30 unless given. Two fifths are kept for the judgement
+    minutes         for the whole search, over all resumes; default 30. Two fifths are kept for the judgement
     trials          at most; None: as many as there is time for
-    jobs            processes at a time; 1 unless given
+    jobs            trials that run at the same time; default 1
     space           a YAML file, or a mapping: what may be changed (docs/tune.md); None: a few settings around the automatic recipe's
     storage         address of a database, "sqlite:///tune.db" or "postgresql://…", that several machines may share; None: in the folder
-    recipe, settings  as for `train`: what every trial begins from. What `settings` names is not searched,
+    recipe, settings  as for `train`: where every trial starts from. What `settings` names is not searched,
                       unless `space` names it: then that is where the search begins
     runs, name      the folder is runs/name-tune-1 (-2, …); `name` is also that of the study in a storage
-    resume          the folder of a search to go on with; of all else only minutes, trials and jobs may then be other
+    resume          the folder of a search to resume; only minutes, trials and jobs may then change
 
-    The first trial is the automatic recipe. Each is trained without the part of the data that `train` keeps aside and without another part,
-    by which it is measured; the best one and the default are then trained anew with at least three seeds, and measured by the first part,
-    which nothing has seen. The settings found win only where the interval of the difference leaves out zero.
+    The first trial is the automatic recipe. Each is trained without the part of the data that `train` holds out and without another part,
+    on which it is measured. The best one and the default are then trained again with at least three seeds, and measured on the first part,
+    which nothing has seen. The settings found win only if the interval of the difference lies above zero.
 
     Ctrl-C stops; what is finished is kept. ConfigError, DataError, RunError, StorageError; MissingExtra without the extra 'tune'.
     """
