@@ -47,7 +47,7 @@ class Classifier:
     """Native samples -> the last hidden layer of a classifier of their classes, 128 numbers. See `of`."""
 
     name = "classifier"
-    batch = 512
+    batch = BATCH
 
     def __init__(self, network: Network, conditions: Mapping[str, Any], device: str = "cpu") -> None:
         self.network = network.eval().requires_grad_(False).to(device)
