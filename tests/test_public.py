@@ -13,6 +13,7 @@ from types import ModuleType
 import pytest
 
 import gansmith
+from gansmith import config
 
 ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT / "docs" / "reference.md"
@@ -66,6 +67,12 @@ def test_the_reference_page_has_exactly_the_public_names() -> None:
     names = names_on_the_page(REFERENCE.read_text(encoding="utf-8"))
     public = [name for name in gansmith.__all__ if not name.startswith("_")]
     assert sorted(names) == sorted(public), "run `make reference`"
+
+
+def test_the_reference_page_has_every_setting_with_its_meaning() -> None:
+    rows = re.findall(r"^\| `(\w+\.\w+)` \| `[^`]+` \| (.+) \|$", REFERENCE.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    assert [name for name, _ in rows] == config.names(), "run `make reference`"
+    assert all(meaning != "None" for _, meaning in rows)
 
 
 def test_the_version_is_that_of_the_package() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from pathlib import Path
+from typing import get_args
 
 from pydantic import BaseModel
 
@@ -15,7 +16,7 @@ WIDTH = 100
 FUNCTION = re.compile(r"<function (\S+) at 0x[0-9a-f]+>")  # prints as where it lies in memory
 HEAD = """# Reference
 
-Every public name of `gansmith`, as its docstring has it. This page is written by `make reference`.
+Every setting, and every public name of `gansmith` with its docstring. This page is written by `make reference`.
 """
 
 
@@ -94,10 +95,31 @@ def entry(name: str) -> str:
     return f"## `{name}`\n\n{signature(name, value)}{text or ''}\n\n{members(name, value)}"
 
 
+def choices(annotation: object) -> list[str]:
+    """The words that a setting can be; none where it is a number or free text."""
+    found = get_args(annotation)
+    return [c for c in found if isinstance(c, str)] + [word for part in found if not isinstance(part, str) for word in choices(part)]
+
+
+def settings() -> str:
+    """The section of all settings, a table for each group."""
+    found = "## Settings\n\n"
+    found += "Given as `--set NAME=VALUE`, in a recipe, or as `settings` in Python. None, in YAML and on the\n"
+    found += "command line `null`, means: chosen from the data and the machine, unless the line says otherwise.\n\n"
+    for group, field in gansmith.Recipe.model_fields.items():
+        if inspect.isclass(field.annotation) and issubclass(field.annotation, BaseModel):
+            found += f"### {group}\n\n{inspect.getdoc(field.annotation)}\n\n| setting | default | meaning |\n| --- | --- | --- |\n"
+            for name, item in field.annotation.model_fields.items():
+                among = ", ".join(choices(item.annotation))
+                found += f"| `{group}.{name}` | `{item.default}` | {item.description}{f' ({among})' if among else ''} |\n"
+            found += "\n"
+    return found
+
+
 def main() -> None:
     """Write the page."""
     names = sorted((name for name in gansmith.__all__ if not name.startswith("_")), key=str.lower)
-    PAGE.write_text(HEAD + "\n" + "".join(map(entry, names)).rstrip() + "\n", encoding="utf-8")
+    PAGE.write_text(HEAD + "\n" + settings() + "".join(map(entry, names)).rstrip() + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

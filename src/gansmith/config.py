@@ -24,7 +24,7 @@ class Settings(BaseModel):
 
 
 class DataSettings(Settings):
-    """What is trained on, and how it is brought into shape."""
+    """The data, and how they are brought into shape."""
 
     source: str = Field("digits", description="a path, hf:NAME, digits, or toy:ring, toy:grid, toy:sines")
     domain: str | None = Field(None, description="image, table or toy; None: recognised from what is there")
@@ -32,135 +32,171 @@ class DataSettings(Settings):
     channels: int | None = Field(None, ge=1, le=512, description="1 grey, 3 colour, 4 with transparency; None: as the pictures are")
     fit: Literal["crop", "pad", "stretch"] = Field("crop", description="how a picture of another shape is brought to `size`")
     background: str = Field("white", description="colour laid under transparent pixels and used by fit=pad")
-    target: str | None = Field(None, description="of a table: the column that models are to predict")
-    table_schema: str | None = Field(None, description="of a table: a JSON that says what was recognised wrongly of its columns")
-    labels: str | None = Field(None, description="a CSV or JSON of file names and labels, or 'none'; None: class folders or the array file")
-    held_out: float = Field(0.1, ge=0.0, lt=0.9, description="share kept out of training by content hash, for every later judgement")
+    target: str | None = Field(None, description="tables: the column that models are to predict")
+    table_schema: str | None = Field(None, description="tables: a JSON file that corrects how columns were recognised")
+    labels: str | None = Field(
+        None, description="a CSV or JSON file of file names and labels, or 'none'; None: class folders or the array file"
+    )
+    held_out: float = Field(0.1, ge=0.0, lt=0.9, description="share held out of training by content hash, for every later evaluation")
     split_seed: int | None = Field(
-        None, ge=0, lt=2**63, description="of what is held out, so that runs of several seeds can share it; None: run.seed"
+        None, ge=0, lt=2**63, description="seed of the split, so that runs with several seeds can share it; None: run.seed"
     )
     balance: bool | None = Field(
-        None, description="draw every class as often as any other; None: where the largest is at least ten times the smallest"
+        None, description="draw every class equally often; None: if the largest is at least ten times the smallest"
     )
 
 
 class NetworkSettings(Settings):
-    """Generator and discriminator."""
+    """The generator and the discriminator."""
 
     name: Literal["dense", "classic", "light", "residual", "dcgan", "sngan", "sagan", "stylegan2", "fastgan", "row"] | None = Field(
-        None, description="None: chosen from the layout and the device"
+        None, description="architecture of both networks; None: chosen from the data and the device"
     )
-    width: int | None = Field(None, ge=4, le=4096, description="channels of the finest stage (convolutional) or units of a layer (dense)")
-    latent: int | None = Field(None, ge=1, le=8192, description="numbers in a latent")
+    width: int | None = Field(
+        None,
+        ge=4,
+        le=4096,
+        description="channels of the finest stage (convolutional) or units of a layer (dense); None: depends on the network",
+    )
+    latent: int | None = Field(None, ge=1, le=8192, description="dimensions of the latent; None: depends on the network")
     conditioning: Literal["projection", "concatenation", "auxiliary"] | None = Field(
-        None, description="how the discriminator uses a label: asks by it, is shown it, or says it; None: projection"
+        None, description="how the discriminator uses a label: by projection, as an input, or by predicting it; None: projection"
     )
-    spectral: bool = Field(False, description="divide every weight of the discriminator by its largest singular value")
-    spread: bool = Field(False, description="let the discriminator see how much neighbours in a batch differ, against collapse")
+    spectral: bool = Field(
+        False, description="spectral normalisation: divide every weight of the discriminator by its largest singular value"
+    )
+    spread: bool = Field(False, description="minibatch standard deviation: show the discriminator how much the samples of a batch differ")
 
 
 class LossSettings(Settings):
-    """The game the two players play."""
+    """The loss."""
 
     name: str = Field("relativistic", description="relativistic, nonsaturating, minimax, hinge, …; all of them: docs/losses.md")
-    centring: float = Field(1e-3, ge=0, description="weight of the square of the mean logit; logits of a relative loss drift without it")
+    centring: float = Field(
+        1e-3, ge=0, description="weight of the square of the mean logit; the logits of a relativistic loss drift without it"
+    )
 
 
 class GameSettings(Settings):
-    """How the two players take turns, and what the generator is told beside the logits."""
+    """How the two networks take turns, and what the generator learns from besides the logits."""
 
-    critics: int = Field(1, ge=1, le=100, description="moves of the discriminator for one of the generator, each on a batch of its own")
-    pack: int = Field(1, ge=1, le=64, description="samples the discriminator judges as one, against collapse (PacGAN)")
-    kept: float = Field(1.0, gt=0, le=1, description="share of the generated samples, the most real ones, learned from at the end (top-k)")
-    unrolled: int = Field(0, ge=0, le=50, description="answers of the discriminator that the generator looks ahead and learns through")
-    features: float = Field(0.0, ge=0, description="weight of feature matching: mean features of generated samples like those of real")
-    likelihood: float | None = Field(
-        None, ge=0, description="weight of how unlikely the generator holds what it is not told of a real row; None: 10 for tables, else 0"
+    critics: int = Field(1, ge=1, le=100, description="steps of the discriminator for one of the generator, each on a batch of its own")
+    pack: int = Field(1, ge=1, le=64, description="samples that the discriminator judges together, against mode collapse (PacGAN)")
+    kept: float = Field(
+        1.0,
+        gt=0,
+        le=1,
+        description="share of the generated samples, those with the highest logits, that is learned from at the end (top-k)",
     )
-    classes: float = Field(1.0, ge=0, description="weight of an auxiliary classifier, where network.conditioning=auxiliary")
+    unrolled: int = Field(
+        0, ge=0, le=50, description="steps of the discriminator that the generator looks ahead and differentiates through"
+    )
+    features: float = Field(
+        0.0, ge=0, description="weight of feature matching: mean features of generated samples are matched to those of real ones"
+    )
+    likelihood: float | None = Field(
+        None, ge=0, description="tables: weight of the negative log-likelihood of the hidden part of real rows; None: 10 for tables, else 0"
+    )
+    classes: float = Field(1.0, ge=0, description="weight of the auxiliary classifier, if network.conditioning=auxiliary")
 
 
 class PenaltySettings(Settings):
     """What keeps the discriminator smooth: by default R1 on real and R2 on fake samples, at every step."""
 
-    name: Literal["r1+r2", "r1", "r2", "wgan-gp", "lp", "dragan"] = Field("r1+r2", description="of the gradient penalty; gamma=0: none")
-    form: Literal["exact", "finite"] | None = Field(None, description="double backward, or finite differences; None: probed")
+    name: Literal["r1+r2", "r1", "r2", "wgan-gp", "lp", "dragan"] = Field("r1+r2", description="gradient penalty; gamma=0: none")
+    form: Literal["exact", "finite"] | None = Field(None, description="double backward, or finite differences; None: the faster, by trial")
     gamma: float | None = Field(
         None, ge=0, description="weight at the start; None: the automatic rule of docs/penalty.md, or 10 as published"
     )
     gamma_end: float | None = Field(None, ge=0, description="weight at the end, reached log-linearly; None: as at the start")
-    every: int = Field(1, ge=1, description="steps from one gradient penalty to the next; gamma then counts so many times")
+    every: int = Field(1, ge=1, description="take the penalty at every so many steps, with as many times the weight")
     epsilon: float = Field(
         0.05, gt=0, description="step of the finite difference, in standard deviations of the data; below 0.03 bf16 rounds it away"
     )
-    lecam: float = Field(0.0, ge=0, description="weight of LeCam, which holds logits near the averages of the past; for few samples")
-    consistency: float = Field(0.0, ge=0, description="weight of bCR: a logit stays when its sample is moved a little")
-    path: float = Field(0.0, ge=0, description="weight of the path length: equal steps in the latent, equal steps in the samples")
+    lecam: float = Field(0.0, ge=0, description="weight of LeCam, which keeps logits near running means; for few samples")
+    consistency: float = Field(0.0, ge=0, description="weight of bCR: a logit should not change when its sample is shifted a little")
+    path: float = Field(
+        0.0, ge=0, description="weight of path length regularisation: equal steps in the latent make equal steps in the samples"
+    )
     orthogonal: float = Field(0.0, ge=0, description="weight of orthogonal regularisation of the generator")
-    clip: float | None = Field(None, gt=0, description="largest weight of the discriminator, the oldest way to bound its slope")
+    clip: float | None = Field(None, gt=0, description="clip the discriminator's weights to this size; None: no clipping")
 
 
 class AugmentSettings(Settings):
     """Samples changed before the discriminator sees them, real and generated alike, where there are few of them."""
 
-    policy: Literal["few", "diffaugment", "ada", "ada-mirror", "none"] = Field("few", description="what is done to them: docs/augment.md")
-    strength: float | None = Field(None, ge=0, le=1, description="probability of each; above 0.8 it may show; None: by their number")
-    rise: int | None = Field(None, ge=0, description="samples seen in which the strength rises from 0; None: 200 times those there are")
-    adapt: bool = Field(False, description="let the strength follow how sure the discriminator is of its samples, up to `strength` (ADA)")
-    pseudo: bool = Field(False, description="show generated samples as real now and then, with that probability (APA)")
+    policy: Literal["few", "diffaugment", "ada", "ada-mirror", "none"] = Field(
+        "few", description="how samples are changed: docs/augment.md"
+    )
+    strength: float | None = Field(
+        None, ge=0, le=1, description="probability of each change; above 0.8 it may show in samples; None: 0.8 for few pictures, else 0"
+    )
+    rise: int | None = Field(
+        None, ge=0, description="samples seen over which the strength rises from 0; None: 200 times the number of training samples"
+    )
+    adapt: bool = Field(False, description="adapt the strength, up to `strength`, to how sure the discriminator is of its samples (ADA)")
+    pseudo: bool = Field(False, description="show generated samples as real with the same probability (APA)")
 
 
 class OptimiserSettings(Settings):
-    """How both players move."""
+    """The optimiser of both networks."""
 
     name: Literal["adam", "optimistic", "extra"] = Field("adam", description="Adam, optimistic Adam, or extra-gradient Adam")
-    lr_generator: float | None = Field(None, gt=0, description="learning rate of the generator at the start")
-    lr_discriminator: float | None = Field(None, gt=0, description="learning rate of the discriminator at the start")
-    lr_end: float | None = Field(None, ge=0, le=1, description="share of the learning rate left at the end (cosine)")
-    beta1: float = Field(0.0, ge=0, lt=1)
-    beta2: float = Field(0.9, gt=0, lt=1, description="at the start")
-    beta2_end: float = Field(0.99, gt=0, lt=1, description="after the burn-in")
+    lr_generator: float | None = Field(None, gt=0, description="learning rate of the generator at the start; None: depends on the network")
+    lr_discriminator: float | None = Field(
+        None, gt=0, description="learning rate of the discriminator at the start; None: depends on the network"
+    )
+    lr_end: float | None = Field(
+        None, ge=0, le=1, description="learning rate at the end as a share of that at the start (cosine); None: depends on the network"
+    )
+    beta1: float = Field(0.0, ge=0, lt=1, description="of Adam: momentum")
+    beta2: float = Field(0.9, gt=0, lt=1, description="of Adam, at the start")
+    beta2_end: float = Field(0.99, gt=0, lt=1, description="of Adam, after the burn-in")
 
 
 class AverageSettings(Settings):
-    """The exponential moving average of the generator, which is what sampling uses."""
+    """The exponential moving average (EMA) of the generator, which sampling uses."""
 
-    halflife: int | None = Field(None, ge=0, description="in samples; after the burn-in")
+    halflife: int | None = Field(
+        None, ge=0, description="half-life of the EMA in samples seen, after the burn-in; 0: no average; None: 20,000"
+    )
 
 
 class RunSettings(Settings):
     """Length, batch, seed, reporting."""
 
-    seed: int = Field(0, ge=0, lt=2**63)
-    batch: int | None = Field(None, ge=1, description="real samples a step, all processes together")
-    samples: int | None = Field(None, ge=1, description="real samples the discriminator sees before the run ends")
-    minutes: float | None = Field(None, gt=0, description="wall-clock minutes before the run ends, over all its resumes")
+    seed: int = Field(0, ge=0, lt=2**63, description="random seed")
+    batch: int | None = Field(None, ge=1, description="batch size: real samples per step, all processes together")
+    samples: int | None = Field(None, ge=1, description="length of the run in real samples that the discriminator sees")
+    minutes: float | None = Field(None, gt=0, description="length of the run in minutes, over all its resumes")
     burn_in: float = Field(0.2, ge=0, le=1, description="share of the run in which beta2 and the EMA half-life rise")
     tick: int | None = Field(None, ge=1, description="steps between two records of the log")
-    previews: int = Field(16, ge=0, description="preview pictures in a run")
+    previews: int = Field(16, ge=0, description="number of preview pictures in a run")
     looks: int | None = Field(
-        None, ge=0, description="times in a run that the generator's distance from the data is measured; the best generator is kept"
+        None, ge=0, description="how often in a run the generator's distance from the data is measured; the best generator is kept"
     )
     exams: int | None = Field(
-        None, ge=0, description="times in a run that both players are examined for what could go wrong; they cost 1 to 2 % of it"
+        None, ge=0, description="how often in a run both networks are examined for problems; costs 1 to 2 % of the time"
     )
     guard: bool = Field(
-        True, description="on a severe finding go back to the last healthy moment and on with other settings (docs/diagnose.md)"
+        True, description="on a severe finding go back to the last healthy moment and continue with other settings (docs/diagnose.md)"
     )
     stop_early: bool = Field(True, description="end a run whose generator has been far worse than its best for a quarter of the run")
-    checkpoint_seconds: float = Field(30.0, ge=0, description="at least so long between two checkpoints")
-    keep: int = Field(2, ge=1, description="checkpoints kept")
+    checkpoint_seconds: float = Field(30.0, ge=0, description="shortest time between two checkpoints, in seconds")
+    keep: int = Field(2, ge=1, description="number of checkpoints kept")
     report: bool = Field(True, description="write report.html at the end")
     tensorboard: bool = Field(False, description="also write TensorBoard events (extra 'tensorboard')")
 
 
 class MachineSettings(Settings):
-    """How the arithmetic is done. Probed where None; a fixed value makes runs comparable bit by bit."""
+    """How the arithmetic is done. Fixed values make runs comparable bit by bit."""
 
     device: str | None = Field(None, description="cpu, cuda, cuda:N or mps; None: the best there is")
-    precision: Literal["fp32", "bf16"] | None = Field(None, description="of the networks' arithmetic; weights are always fp32")
-    threads: int | None = Field(None, ge=1, description="threads of each process")
-    workers: int | None = Field(None, ge=1, description="processes on this machine")
+    precision: Literal["fp32", "bf16"] | None = Field(
+        None, description="precision of the networks' arithmetic; weights are always fp32; None: by trial"
+    )
+    threads: int | None = Field(None, ge=1, description="threads of each process; None: by trial")
+    workers: int | None = Field(None, ge=1, description="processes on this machine; None: by trial")
     compile: bool = Field(False, description="torch.compile the networks (CUDA; slower on CPU)")
 
 
