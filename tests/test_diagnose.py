@@ -312,7 +312,7 @@ def test_the_command_tells_the_worst_first(run: RunFolder, said: Said) -> None:
         "severe   H204 The discriminator overfits", "It tells training samples apart.", "  seen   wins train 0.97",
         "  change Set augment.strength=0.8.", "  read   docs/diagnose.md#h204-the-discriminator-overfits", "warning  H221", "note     H217",
         "back     H207 The gradient explodes", "went back to step 160",
-        "checks   2 checks found something wrong", "--all lists them", "charts   ",
+        "checks   2 checks found a problem", "--all lists them", "charts   ",
     )  # fmt: skip
     places = [out.index(part) for part in parts]
     assert places == sorted(places)
@@ -342,7 +342,7 @@ def test_a_healthy_run_is_told_in_a_line(run: RunFolder, said: Said) -> None:
     run.recoveries.unlink()
     _, out, _ = said("diagnose", run.path)
     assert [line.split()[0] for line in out.splitlines()] == ["run", "healthy", "charts"]
-    assert f"healthy  {len(checks.CHECKS)} checks found nothing amiss." in out
+    assert f"healthy  {len(checks.CHECKS)} checks found no problem." in out
 
 
 @pytest.mark.usefixtures("ill")

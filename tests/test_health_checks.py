@@ -307,7 +307,7 @@ class TestWords:
         assert "optimiser.lr_generator=0.0005 and optimiser.lr_discriminator=0.0005" in outcome("H202", made({"spread": 0.5})).advice
         for other in ({"settings": {"loss.name": "minimax"}}, {"ticks": ticks(gamma=lambda share: 0.0)}, {"settings": {"game.kept": 0.5}}):
             advice = outcome("H202", made({"spread": 0.5}, **other)).advice
-            assert advice.startswith("Play loss.name=relativistic"), advice
+            assert advice.startswith("Use loss.name=relativistic"), advice
 
     def test_a_weak_discriminator_is_given_a_rate(self) -> None:
         weak = outcome("H206", made({**FAR, "wins_train": 0.5}))

@@ -367,11 +367,11 @@ def test_every_illness_that_a_signal_shows_has_its_charts() -> None:
 
 def test_a_summary_counts_the_checks() -> None:
     count = len(CHECKS)
-    assert found().summary == f"2 checks found something wrong, {count - 4} found nothing amiss, 1 has a note, 1 did not apply."
-    assert found(WELL).summary == f"{count} checks found nothing amiss."
-    assert found((ILL[0],)).summary == "1 check found something wrong, 0 found nothing amiss."
-    assert found((ILL[2], replace(ILL[2], code="H220"), Clear("H201"))).summary == "1 check found nothing amiss, 2 have notes."
-    assert found((ILL[-1],)).summary == "Nothing can be said of this run's health: no check applied."
+    assert found().summary == f"2 checks found a problem, {count - 4} found no problem, 1 has a note, 1 did not apply."
+    assert found(WELL).summary == f"{count} checks found no problem."
+    assert found((ILL[0],)).summary == "1 check found a problem, 0 found no problem."
+    assert found((ILL[2], replace(ILL[2], code="H220"), Clear("H201"))).summary == "1 check found no problem, 2 have notes."
+    assert found((ILL[-1],)).summary == "This run's health is unknown: no check applied."
 
 
 def test_health_comes_back_from_its_json() -> None:
@@ -389,11 +389,10 @@ def test_a_report_of_an_older_gansmith_has_no_health() -> None:
 def test_a_recovery_says_what_was_changed() -> None:
     assert as_typed(RECOVERIES[0]["changes"]) == "optimiser.lr_generator=0.001, optimiser.lr_discriminator=0.001"
     assert health.taken_back({**RECOVERIES[0], "changes": {"a.b": 1.23456}}) == (
-        "Seen at step 240; the run went back to step 160 and on with a.b=1.23."
+        "Seen at step 240; the run went back to step 160 and continued with a.b=1.23."
     )
-    assert (
-        health.taken_back({"step": 3000, "back": 0}) == "Seen at step 3,000; the run went back to its start and on with the same settings."
-    )
+    anew = health.taken_back({"step": 3000, "back": 0})
+    assert anew == "Seen at step 3,000; the run went back to its start and continued with the same settings."
     assert health.back([*RECOVERIES, {"step": 3}]) == [160]
 
 
@@ -461,7 +460,7 @@ def test_a_page_tells_what_is_wrong_the_worst_first(name: str, html: dict[str, s
 
 def test_a_healthy_run_says_so_in_a_line(html: dict[str, str]) -> None:
     said = Reader(html["well diagnosis"]).said
-    assert f"✓ {len(CHECKS)} checks found nothing amiss." in said
+    assert f"✓ {len(CHECKS)} checks found no problem." in said
     assert "What to change" not in said
     assert "Went back" not in said
     assert "for a while" not in said
@@ -470,7 +469,7 @@ def test_a_healthy_run_says_so_in_a_line(html: dict[str, str]) -> None:
 
 def test_what_could_not_be_looked_at_is_said(html: dict[str, str]) -> None:
     said = Reader(html["older diagnosis"]).said
-    assert "Nothing can be said of this run's health" in said
+    assert "This run's health is unknown" in said
     assert "never examined" in said
     assert f"did not apply: {NASTY}" in said
     assert "There are too few records to draw anything." in said

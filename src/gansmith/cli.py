@@ -963,7 +963,7 @@ def _show(found: Description) -> None:
     for finding in found.findings:
         out.print(_finding(finding))
     if not found.findings:
-        out.print("nothing amiss was found")
+        out.print("no problems were found")
     forecast = found.forecast
     if forecast is not None:
         r, (g, d) = forecast.recipe, forecast.parameters

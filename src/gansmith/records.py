@@ -65,7 +65,7 @@ class Recovery:
         if not self.changes:
             return f"step {self.step:,}: {self.code}, going on from the newest checkpoint."
         place = f"step {self.back:,}" if self.back else "the start"
-        return f"step {self.step:,}: {self.code}, going back to {place}, and on with {as_typed(self.changes)}."
+        return f"step {self.step:,}: {self.code}, going back to {place} and continuing with {as_typed(self.changes)}."
 
 
 Word = Literal["faithful", "diverse", "original", "useful"]

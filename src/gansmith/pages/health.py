@@ -79,9 +79,9 @@ class Health:
         ill = sum(f.severity != "note" for f in self.findings)
         noted, clear, absent = len(self.findings) - ill, len(self.clear), len(self.not_applicable)
         if not ill + noted + clear:
-            return "Nothing can be said of this run's health: no check applied."
-        parts = [f"{_checks(ill)} found something wrong"] if ill else []
-        parts += [f"{clear if ill else _checks(clear)} found nothing amiss"]
+            return "This run's health is unknown: no check applied."
+        parts = [f"{_checks(ill)} found a problem"] if ill else []
+        parts += [f"{clear if ill else _checks(clear)} found no problem"]
         parts += [f"{noted} {'has a note' if noted == 1 else 'have notes'}"] if noted else []
         parts += [f"{absent} did not apply"] if absent else []
         return f"{', '.join(parts)}."
@@ -141,4 +141,4 @@ def taken_back(recovery: Line) -> str:
     """What a run did about an illness, in one sentence."""
     place = f"step {recovery['back']:,}" if recovery.get("back") else "its start"
     changes = as_typed(recovery.get("changes", {})) or "the same settings"
-    return f"Seen at step {recovery['step']:,}; the run went back to {place} and on with {changes}."
+    return f"Seen at step {recovery['step']:,}; the run went back to {place} and continued with {changes}."

@@ -185,15 +185,15 @@ def _gaps(folder: RunFolder, history: History) -> Iterator[str]:
     """What there is not to be judged by, and why, in a sentence each."""
     if not history.ticks:
         yield (
-            "Nothing is recorded of any training: the run ended before its first tick. "
+            "This run has no record of any training: it ended before its first tick. "
             f"Go on with: gansmith train --resume {shlex.quote(str(folder.path))}"
         )
     elif not history.exams:
         off = history.settings.get("run.exams") == 0
-        why = "run.exams=0 switched that off" if off else "an older gansmith trained it, or it ended before the first time"
-        yield f"The players of this run were never examined ({why}), so most checks do not apply. Train it again to have them all."
+        why = "run.exams=0 switched this off" if off else "an older gansmith trained it, or it ended before the first examination"
+        yield f"The networks of this run were never examined ({why}), so most checks do not apply. Train it again to get them all."
     if _data(folder) is None:
-        yield f"{folder.data} cannot be read, so nothing can be said of the data. Copy the whole folder again from where it came."
+        yield f"{folder.data} cannot be read, so nothing is known about the data. Copy the whole folder again from its source."
     kept = {
         folder.log: history.ticks,
         folder.health: history.exams,

@@ -35,9 +35,7 @@ def not_finite(history: History) -> Finding | None:
     where = named.group(1) if named else next((str(k) for k, v in last.items() if isinstance(v, float) and not math.isfinite(v)), None)
     if where is None:
         return None
-    advice = (
-        "Halve optimiser.lr_generator and optimiser.lr_discriminator and raise penalty.gamma three times; the last good checkpoint is kept."
-    )
+    advice = "Halve optimiser.lr_generator and optimiser.lr_discriminator and triple penalty.gamma; the last good checkpoint is kept."
     if history.settings.get("machine.precision") == "bf16":
         advice = f"Set machine.precision=fp32. {advice}"
     return Finding("H210", "severe", f"the {where} is not finite.", advice, {"where": where, CERTAIN: True})
@@ -53,7 +51,7 @@ def average_lags(history: History) -> Finding | None:
     halflife, length = number(history.settings.get("average.halflife")), _length(history)
     value = f"{max(1.0, limit.HALFLIFE * length):.0f}" if length is not None else "20000"
     advice = f"Set average.halflife={value}{f' (it is {halflife:,.0f} samples)' if halflife is not None else ''}."
-    what = f"the averaged generator is {average:.2g} from the data, and the live one {live:.2g}."
+    what = f"the averaged generator is at a distance of {average:.2g} from the data, the live one at {live:.2g}."
     return Finding("H215", "warning", what, advice, {"off_average": average, "off_live": live, "apart": gap, "halflife": halflife})
 
 
@@ -72,8 +70,8 @@ def batch_too_small(history: History) -> Finding | None:
     if batch >= limit.SMALL_BATCH or (count is not None and count < limit.BATCHES * batch):
         return None
     of = f" of {count:,.0f}" if count is not None else ""
-    what = f"a step sees {batch:.0f} sample{'s' if batch > 1 else ''}{of}: what it learns is mostly chance."
-    advice = f"Train anew with run.batch={usual(history, 'run.batch') or limit.USUAL_BATCH:.0f}, and as many steps."
+    what = f"each step sees only {batch:.0f} sample{'s' if batch > 1 else ''}{of}, so its gradient is mostly noise."
+    advice = f"Train a new run with run.batch={usual(history, 'run.batch') or limit.USUAL_BATCH:.0f} and as many steps."
     return Finding("H216", "warning", what, advice, {"batch": batch, "training samples": count, CERTAIN: True})
 
 
@@ -95,19 +93,19 @@ def too_few_steps(history: History) -> Finding | None:
     longer = max(limit.LONGER, 2 * over(enough, steps)) if steps is not None else limit.LONGER
     value = f"={float(f'{longer * length:.2g}'):.0f} (it is {length:,.0f})" if length is not None else f" {longer:.0f} times as high"
     evidence = {"steps": steps, "off_average": seen.maybe("off_average"), CERTAIN: short(history)}
-    return Finding("H217", "warning", what, f"Train anew with run.samples{value}.", evidence)
+    return Finding("H217", "warning", what, f"Train a new run with run.samples{value}.", evidence)
 
 
 def _too_few_for_rows(history: History) -> Finding | None:
     """The same of rows of choices, of which only how surprising unseen ones are is measured."""
     surprise = numbers(between(history.looks, limit.YOUNG, 1.0), "distance")
     if len(surprise) < limit.LOOKS or history.share < limit.SETTLED:
-        raise Absent(f"unseen rows were looked at {len(surprise)} times, up to {history.share:.0%} of the run: too few to tell a trend by.")
+        raise Absent(f"unseen rows were measured {len(surprise)} times, up to {history.share:.0%} of the run: too few to see a trend.")
     before, now = surprise[2 * len(surprise) // 3 - 1], surprise[-1]
     if (late := over(before - now, surprise[0] - now)) < limit.FALLING:
         return None
-    what = f"unseen rows were still getting less surprising when the run ended: {late:.0%} of what was gained came in its last third."
-    return Finding("H217", "warning", what, "Train anew with run.samples three times as high.", {"surprise": now, "late": late})
+    what = f"unseen rows were still becoming more likely when the run ended: {late:.0%} of the whole improvement came in its last third."
+    return Finding("H217", "warning", what, "Train a new run with run.samples three times as high.", {"surprise": now, "late": late})
 
 
 @check("H219")
@@ -115,7 +113,7 @@ def data_faults(history: History) -> Finding | None:
     """Faults of the data that were noticed when they were opened, and which no training mends."""
     told = history.data.get("findings")
     if not isinstance(told, list):
-        raise Absent("what was noticed in the data is not recorded: data.json is missing, or of an older gansmith.")
+        raise Absent("the findings about the data are not recorded: data.json is missing, or was written by an older gansmith.")
     faults = [f for f in told if isinstance(f, Mapping) and f.get("code") in limit.FAULTS and f.get("severity") != "note"]
     if not faults:
         return None
@@ -133,11 +131,11 @@ def slow_loading(history: History) -> Finding | None:
     recent = lately(history.speeds, limit.LATELY, limit.FEWEST)
     waiting, playing = typical(recent, "data"), typical(recent, "game")
     if waiting is None or len(recent) < limit.FEWEST:
-        raise Absent("what the time went into is not recorded: an older gansmith trained this run, or it has only begun.")
+        raise Absent("how the time was spent is not recorded: this run was trained by an older gansmith, or has only just begun.")
     if waiting < limit.WAITING:
         return None
     what = f"{waiting:.0%} of the time goes into fetching samples{f', and {playing:.0%} into training' if playing is not None else ''}."
-    advice = "Keep the data on a local disk; large pictures want to be made small once, before the run, and not at every step."
+    advice = "Keep the data on a local disk, and resize large pictures once, before the run, not at every step."
     severity: Severity = "warning" if waiting > limit.MOSTLY_WAITING else "note"
     return Finding("H220", severity, what, advice, {"fetching": waiting, "training": playing, CERTAIN: True})
 
@@ -152,12 +150,12 @@ def layer_does_not_learn(history: History) -> Finding | None:
     signs = [f"no gradient reaches {listed(frozen)}"] if frozen else []
     signs += [f"{share:.0%} of the units of the {player} are dead" for player, share in dead.items()]
     if deaf is not None and deaf > limit.DEAF:
-        signs.append(f"{deaf:.0%} of the latent's numbers change nothing")
+        signs.append(f"{deaf:.0%} of the latent's dimensions have no effect")
     if not signs:
         return None
     advice = (
-        "See that every parameter requires a gradient and lies on the way to the output, that no two layers in a row begin with zeros, and "
-        "that activations have a slope everywhere (leaky ReLU); where units died on the way, halve the learning rate."
+        "Check that every parameter has requires_grad and contributes to the output, that no two consecutive layers are initialised with "
+        "zeros, and that activations have a slope everywhere (leaky ReLU); if units died during training, halve the learning rate."
     )
     severity: Severity = "severe" if any(share > limit.ALL_DEAD for share in dead.values()) else "warning"
     from_the_start = bool(frozen) and set(frozen) <= set(Window(history.exams).always("frozen"))  # else they died of something
@@ -170,11 +168,13 @@ def poisoned_samples(history: History) -> Finding | None:
     """Samples of the data that are not finite, and were left out."""
     counts = numbers(history.exams, "poisoned") + numbers(history.ticks[-1:], "poisoned")
     if not counts:
-        raise Absent("nothing tells of samples left out: an older gansmith trained this run, or it ended before the first examination.")
+        raise Absent(
+            "samples that were left out are not recorded: this run was trained by an older gansmith, or ended before the first examination."
+        )
     if max(counts) <= 0:
         return None
-    what = f"{max(counts):,.0f} samples that were drawn were not finite, and have been left out."
-    advice = "Find and mend them in the source: NaN or infinite values, files that are broken."
+    what = f"{max(counts):,.0f} samples were not finite and were left out."
+    advice = "Find and fix them in the source: NaN or infinite values, or damaged files."
     return Finding("H222", "warning", what, advice, {"count": max(counts), CERTAIN: True})
 
 
@@ -186,9 +186,7 @@ def process_lost(history: History) -> Finding | None:
     if not lost and not now:
         return None
     what = (
-        history.stopped if now else f"a process was lost {lost} time{'s' if lost > 1 else ''}, and the run went on without its last steps."
+        history.stopped if now else f"a process was lost {lost} time{'s' if lost > 1 else ''}; the run went on from its newest checkpoint."
     )
-    advice = (
-        "See workers.log in the run folder; where memory ran out, lower machine.workers or run.batch. Go on with gansmith train --resume."
-    )
+    advice = "See workers.log in the run folder; if memory ran out, lower machine.workers or run.batch. Go on with gansmith train --resume."
     return Finding("H223", "severe" if now else "warning", what, advice, {"times": lost, CERTAIN: True})

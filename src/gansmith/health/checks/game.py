@@ -37,7 +37,7 @@ MODERN = "loss.name=relativistic with penalty.name=r1+r2 and the automatic weigh
 def discriminator_overfits(history: History) -> Finding | None:
     """It knows its training samples by heart: unseen real ones look generated to it."""
     if history.exams and not any("wins_held" in exam for exam in history.exams):
-        raise Absent("too few samples were held out (data.held_out) to tell it by.")
+        raise Absent("too few samples were held out (data.held_out) to check this.")
     seen = window(history)
     train, held, made = seen.of("logit_train"), seen.of("logit_held"), seen.of("logit_fake")
     known, unseen = seen.of("wins_train"), seen.of("wins_held")
@@ -46,13 +46,11 @@ def discriminator_overfits(history: History) -> Finding | None:
         return None
     count, strength = number(history.data.get("training")), rate(history, "strength", "augment.strength")
     what = (
-        f"the discriminator gives {known:.0%} of training samples a higher logit than generated ones, but {unseen:.0%} of unseen real ones."
+        f"the discriminator ranks training samples above generated ones in {known:.0%} of pairs, but unseen real samples in only "
+        f"{unseen:.0%}."
     )
     samples, now = f"its {count:,.0f} samples" if count else "its samples", f"; it is {strength:g}" if strength is not None else ""
-    advice = (
-        f"It knows {samples} by heart: augment them (augment.policy=few, augment.strength=0.8{now}), raise penalty.gamma three times, or "
-        "add data."
-    )
+    advice = f"It has memorised {samples}: augment them (augment.policy=few, augment.strength=0.8{now}), triple penalty.gamma, or add data."
     if not (suffers := [*ills(history, seen), *_follows(history, seen)]):
         return Finding("H204", "note", f"{what[:-1]}; the samples do not show it.", advice, {"wins_train": known, "wins_held": unseen})
     severity: Severity = "severe" if unseen < limit.OVERFIT_BLIND else "warning"
@@ -66,7 +64,7 @@ def _follows(history: History, seen: Window) -> Iterator[str]:
         yield f"they lie {by:.2g} times as far from training samples as from unseen ones"
     distances = numbers(history.looks, "distance")
     if distances and distances[-1] > limit.WORSE * min(distances):
-        yield f"they were nearer to the data before ({min(distances):.2g}, now {distances[-1]:.2g})"
+        yield f"they were closer to the data earlier in the run (distance {min(distances):.2g}, now {distances[-1]:.2g})"
 
 
 @check("H205")
@@ -78,22 +76,22 @@ def discriminator_wins(history: History) -> Finding | None:
     vanished = middle([float(_vanishes(exam)) for exam in since_share(history, limit.YOUNG)])
     always, step = told > limit.ALWAYS, moves(seen, "generator")
     if pull < limit.NOTHING or (always and pull < limit.NO_PULL):
-        why = f"the gradient that reaches the samples is {pull:.2g} in units of the data (healthy: 0.1 to 10)"
+        why = f"the gradient that reaches the samples is {pull:.2g} relative to the spread of the data (healthy: 0.1 to 10)"
     elif vanished:
-        why = "for more than half of the run next to no gradient has reached the samples"
+        why = "for more than half of the run almost no gradient has reached the samples"
     elif always and step is not None and step < limit.STILL:
-        why = f"the generator stands still: a step moves its weights by {step:.1g} of their length"
+        why = f"the generator hardly moves: a step changes its weights by {step:.1g} of their norm"
     elif always and left is not None and left < limit.FADED:
         why = f"the gradient that reaches the generator's weights is {times(left)} what it was"
     elif always and poor(history, seen) and (gap > limit.OVERWHELMING or (gap > limit.SURE and stuck(history))):
-        why = f"its logits lie {gap:.2g} apart, and the samples are far from the data"
+        why = f"its mean logits for real and generated samples are {gap:.2g} apart, and the samples are far from the data"
     else:
         return None
     name = history.settings.get("loss.name")
-    instead = f" in the place of {name}, whose gradient vanishes where the discriminator is sure" if name in limit.VANISHING else ""
-    advice = f"Play {MODERN}{instead}; where you do, raise penalty.gamma three times or halve optimiser.lr_discriminator."
+    instead = f" instead of {name}, whose gradient vanishes when the discriminator is sure" if name in limit.VANISHING else ""
+    advice = f"Use {MODERN}{instead}; if you do already, triple penalty.gamma or halve optimiser.lr_discriminator."
     evidence = {"wins_train": told, "pull": pull, "logit gap": gap, "generator's gradient, over what it was": left}
-    return Finding("H205", "severe", f"the discriminator tells {told:.0%} of pairs, and {why}.", advice, evidence)
+    return Finding("H205", "severe", f"the discriminator is right about {told:.0%} of pairs, and {why}.", advice, evidence)
 
 
 def _vanishes(exam: Line) -> bool:
@@ -113,15 +111,15 @@ def discriminator_too_weak(history: History) -> Finding | None:
         return None
     if short(history) and not slow:  # both have hardly begun
         return None
-    what = f"the discriminator tells only {told:.0%} of pairs, although the samples are far from the data ({off:.2g})"
+    what = f"the discriminator is right about only {told:.0%} of pairs, although the samples are far from the data ({off:.2g})"
     if slow:
-        what += f"; a step moves its weights by {mine:.1g} of their length, and the generator's by {other:.1g}"
+        what += f"; a step changes its weights by {mine:.1g} of their norm, and the generator's by {other:.1g}"
     mine_rate, other_rate = (number(history.settings.get(f"optimiser.lr_{player}")) for player in PLAYERS[::-1])
     lower = mine_rate is not None and other_rate is not None and mine_rate < other_rate
     quicker = other_rate if lower else 3 * mine_rate if mine_rate is not None else None
     level = f"={quicker:g} (it is {mine_rate:g})" if quicker is not None else " three times as high"
     advice = f"Set optimiser.lr_discriminator{level}, or game.critics=2 in a new run; "
-    advice += "where its network is narrower than the generator's, widen it."
+    advice += "if its network is narrower than the generator's, widen it."
     evidence = {"wins_train": told, "off_live": off, "moves of the discriminator": mine, "moves of the generator": other}
     return Finding("H206", "severe", f"{what}.", advice, evidence)
 
@@ -131,19 +129,21 @@ def exploding_gradient(history: History) -> Finding | None:
     """Gradients grow by orders of magnitude, or steps are so long that weights are thrown about."""
     grown = {p: g for p in PLAYERS if (g := _change_of_gradient(history, f"grad_{p[0]}")) is not None}
     if not grown and not history.exams:
-        raise Absent("the log of this run tells no gradients.")
+        raise Absent("the log of this run contains no gradients.")
     burst = {p: g for p, g in grown.items() if g > limit.GROWN}
     signs, fast = [f"the gradient of the {p} is {g:,.0f} times what it was" for p, g in burst.items()], {}
     if len(since_share(history, limit.YOUNG)) >= limit.FEWEST and (wrong := next(ills(history, seen := window(history)), None)):
         fast, slope = _too_fast(history), seen.maybe("slope")
         causes = [sign for sign, _ in fast.values()]
         if slope is not None and slope > limit.STEEP:
-            causes.append(f"the discriminator's slope at the samples is {slope:,.0f} in units of the data (healthy: 0.1 to 10)")
+            causes.append(
+                f"the discriminator's slope at the samples is {slope:,.0f} relative to the spread of the data (healthy: 0.1 to 10)"
+            )
         signs += [*causes, f"the samples show it: {wrong}"] if causes else []
     if not signs:
         return None
     lower = " and ".join(advice for _, advice in fast.values()) or "optimiser.lr_generator and optimiser.lr_discriminator to half"
-    advice = f"Set {lower}, keep optimiser.beta1=0, and raise penalty.gamma three times where that does not do."
+    advice = f"Set {lower}, keep optimiser.beta1=0, and triple penalty.gamma if that is not enough."
     return Finding("H207", "severe", f"{'; '.join(signs)}.", advice, {"gradients, over what they were": grown, "heavy": sorted(fast)})
 
 
@@ -159,9 +159,9 @@ def _too_fast(history: History) -> dict[str, tuple[str, str]]:
         if automatic and now > limit.FAST * automatic:
             sign = f"the learning rate of the {player}, {now:g}, is {now / automatic:.0f} times the automatic one"
         elif long is not None and long > limit.LONG_STEP:
-            sign = f"a step moves the weights of the {player} by {long:.1%} of their length (healthy: below 2 %)"
+            sign = f"a step changes the weights of the {player} by {long:.1%} of their norm (healthy: below 2 %)"
         elif not automatic and (weight := _weight_of(history, player)) is not None and weight > limit.HEAVY:
-            sign = f"the weights of the {player} have grown to {weight:.2g} (usual: 0.05 to 0.3)"
+            sign = f"the weights of the {player} have grown to a root mean square of {weight:.2g} (usual: 0.05 to 0.3)"
         else:
             continue
         found[player] = sign, f"{dotted}={min(automatic or now, now / 10):.1g} (it is {now:g})"
@@ -200,9 +200,7 @@ def logit_drift(history: History) -> Finding | None:
     if abs(level) < limit.DRIFTED * max(apart, limit.DRIFT_SCALE):
         return None
     centring = number(history.settings.get("loss.centring"))
-    advice = (
-        f"Set loss.centring={max(0.001, 10 * (centring or 0.0)):g} (it is {centring or 0.0:g}), which asks that the mean logit be near 0."
-    )
+    advice = f"Set loss.centring={max(0.001, 10 * (centring or 0.0)):g} (it is {centring or 0.0:g}), which pulls the mean logit towards 0."
     severity: Severity = "severe" if abs(level) > limit.DRIFTED_AWAY else "warning"
     what = f"all logits lie around {level:.3g}, while real and generated ones differ by {apart:.2g}."
     return Finding("H208", severity, what, advice, {"level": level, "difference": apart})
@@ -215,16 +213,16 @@ def oscillation(history: History) -> Finding | None:
     live = numbers(exams, "off_live")
     late = live[len(live) // 3 :]
     if (still := stuck(history)) is None or len(late) < 2 * limit.THIRD:
-        raise Absent(f"there are {len(live)} distances from the data, too few to tell a swing by.")
+        raise Absent(f"the distance from the data was measured {len(live)} times, too few to see an oscillation.")
     swing = over(median(abs(b - a) for a, b in pairwise(late)), median(late))
     momentum = number(history.settings.get("optimiser.beta1")) or 0.0
     if not (still or momentum > limit.MOMENTUM) or swing < limit.SWING or not poor(history, window(history)):
         return None
     what = f"the distance from the data swings by {swing:.0%} from one examination to the next"
-    what += ", and is no less than it was" if still else ""
-    what += f"; a momentum of {momentum:g} carries both players past each other." if momentum > limit.MOMENTUM else "."
+    what += ", and is no smaller than before" if still else ""
+    what += f"; a momentum of {momentum:g} makes both networks overshoot." if momentum > limit.MOMENTUM else "."
     advice = (
-        "Set optimiser.beta1=0, halve optimiser.lr_generator and optimiser.lr_discriminator, raise penalty.gamma three times, or take a "
+        "Set optimiser.beta1=0, halve optimiser.lr_generator and optimiser.lr_discriminator, triple penalty.gamma, or use a "
         "larger run.batch."
     )
     return Finding("H209", "severe", what, advice, {"swing": swing, "distance": median(late), "momentum": momentum})
@@ -238,7 +236,7 @@ def penalty_too_strong(history: History) -> Finding | None:
     if weight < limit.STRONG_PENALTY or scatter > limit.FLAT:
         return None
     gamma, automatic = rate(history, "gamma", "penalty.gamma"), usual(history, "penalty.gamma")
-    what = f"the penalty weighs {times(weight)} what is usual, and all logits lie within {scatter:.2g} of each other."
+    what = f"the penalty weight is {times(weight)} the usual one, and the logits hardly differ (standard deviation {scatter:.2g})."
     level = f"{automatic:.3g}" if automatic else "null, the automatic weight"
     advice = f"Set penalty.gamma={level} (it is {gamma or 0.0:g})."
     severity: Severity = "severe" if poor(history, seen) else "warning"
@@ -254,7 +252,7 @@ def penalty_too_weak(history: History) -> Finding | None:
         return None
     gamma, automatic = rate(history, "gamma", "penalty.gamma"), usual(history, "penalty.gamma")
     slope = seen.maybe("slope")
-    what = f"the penalty weighs {times(weight) + ' what is usual' if gamma else 'nothing'}, and the samples show it: {'; '.join(wrong)}."
+    what = f"the penalty weight is {times(weight) + ' the usual one' if gamma else '0'}, and the samples show it: {'; '.join(wrong)}."
     advice = (
         f"Set penalty.name=r1+r2 and penalty.gamma={f'{automatic:.3g}' if automatic else 'null, the automatic weight'} "
         f"(it is {gamma or 0.0:g}), with loss.name=relativistic."
@@ -267,10 +265,10 @@ def penalty(history: History) -> float:
     """The weight of the gradient penalty over what is usual. Absent where that cannot be said."""
     gamma, facts = rate(history, "gamma", "penalty.gamma"), history.data.get("facts")
     if gamma is None:
-        raise Absent("the weight of the penalty is not recorded.")
+        raise Absent("the penalty weight is not recorded.")
     if gamma == 0.0 or history.settings.get("penalty.name") in limit.ONE_CENTRED:
         return gamma / limit.PUBLISHED
     variance = number(facts.get("total_variance")) if isinstance(facts, dict) else None
     if not variance:
-        raise Absent("the variance of the data is not recorded, and the weight of the penalty is measured by it.")
+        raise Absent("the variance of the data, which decides what penalty weight is usual, is not recorded.")
     return over(gamma, limit.SPACE * variance * (number(history.settings.get("game.pack")) or 1.0))

@@ -50,7 +50,7 @@ class Window:
         """Absent where no examination of the window has it."""
         found = self.maybe(name)
         if found is None:
-            raise Absent(f"the examinations of this run do not tell {name!r}.")
+            raise Absent(f"the examinations of this run did not measure {name!r}.")
         return found
 
     def each(self, name: str) -> dict[str, float]:
@@ -69,10 +69,10 @@ class Window:
 def window(history: History, since: float = limit.YOUNG) -> Window:
     """The latest examinations. Absent where there are too few, or the run is too young for what is asked."""
     if not history.exams:
-        raise Absent("nobody examined this run: an older gansmith trained it, run.exams is 0, or it ended before the first time.")
+        raise Absent("this run was never examined: an older gansmith trained it, run.exams is 0, or it ended before the first examination.")
     exams = since_share(history, since)
     if len(exams) < limit.FEWEST:
-        raise Absent(f"the run was examined {len(exams)} times since {since:.0%} of it, and this check wants {limit.FEWEST}.")
+        raise Absent(f"the run was examined {len(exams)} times after its first {since:.0%}, and this check needs {limit.FEWEST}.")
     return Window(lately(exams, limit.LATELY, limit.FEWEST))
 
 
@@ -144,7 +144,7 @@ def ills(history: History, seen: Window) -> Iterator[str]:
     elif inside is not None and inside < limit.NARROW_INSIDE:
         yield f"those of one class lie {inside:.2g} times as far apart as real ones"
     if closest is not None and closest < limit.REPEATED:
-        yield f"they repeat (their nearest neighbours are {closest:.2g} times as far as among real ones)"
+        yield f"they repeat (their nearest neighbours are {closest:.2g} times as far away as among real ones)"
 
 
 def nearer(seen: Window) -> float | None:

@@ -37,7 +37,7 @@ def total_collapse(history: History) -> Finding | None:
     else:
         return None
     advice = (
-        "Go back to before the collapse, with half of optimiser.lr_generator and optimiser.lr_discriminator, the automatic weight "
+        "Train again with optimiser.lr_generator and optimiser.lr_discriminator halved, the automatic weight "
         "(penalty.gamma=null) and loss.name=relativistic."
     )
     return Finding("H201", "severe", what, advice, {"spread": spread, "spread within classes": inside, "closest": seen.maybe("closest")})
@@ -55,16 +55,16 @@ def partial_collapse(history: History) -> Finding | None:
     elif inside is not None and inside < limit.NARROW_INSIDE:
         signs.append(f"generated samples of one class lie {inside:.2g} times as far apart as real ones")
     if closest is not None and closest < limit.REPEATED:
-        signs.append(f"the nearest other sample is {closest:.2g} times as far as among real ones, so samples repeat")
+        signs.append(f"the nearest other sample is {closest:.2g} times as far away as among real ones, so samples repeat")
     if narrow := _behind(seen.each("spread_classes"), limit.NARROW_CLASS):
         signs.append(f"there is little variety within {classes(narrow)}")
     if missing := _behind({k: over(v, possible) for k, v in seen.each("reached_classes").items()}, limit.MISSED_CLASS):
-        signs.append(f"real samples of {classes(missing)} are hardly reached")
+        signs.append(f"hardly any real sample of {classes(missing)} has a generated one nearby")
     told, sharp = seen.maybe("wins_train"), closest is not None and closest < limit.SHARP
     believed = sharp and history.share >= limit.ENDING and told is not None and told < limit.BELIEVED
     enough = limit.HALF_REACHED if few_numbers(history) else limit.MISSED
     if believed and reached is not None and reached < enough * possible:
-        signs.append(f"{reached:.0%} of the real samples have a generated one nearby, where {possible:.0%} could have")
+        signs.append(f"{reached:.0%} of the real samples have a generated one nearby, where {possible:.0%} would be possible")
     if not signs:
         return None
     evidence = {
@@ -80,9 +80,10 @@ def _more_variety(history: History) -> str:
     if of.get("loss.name") == "relativistic" and of.get("game.kept", 1.0) == 1.0 and rate(history, "gamma", "penalty.gamma"):
         known = {name: number(of.get(name)) for name in ("optimiser.lr_generator", "optimiser.lr_discriminator")}
         halves = " and ".join(f"{name}={lr / 2:g}" if lr is not None else f"{name} to half" for name, lr in known.items())
-        first = f"Set {halves} (half of what they are), and raise penalty.gamma three times where that does not do"
+        first = f"Set {halves} (half of the present values), and triple penalty.gamma if that is not enough"
     else:
-        first = "Play loss.name=relativistic with the automatic weight (penalty.gamma=null) and game.kept=1; where you do, halve both rates"
+        game = "loss.name=relativistic with the automatic weight (penalty.gamma=null) and game.kept=1"
+        first = f"Use {game}; if you do already, halve both rates"
     return f"{first}. A new run may also set network.spread=true or game.pack=2."
 
 
@@ -104,13 +105,13 @@ def ignored_condition(history: History) -> Finding | None:
     empty = minded is not None and minded < limit.UNASKED
     if not never and response >= (limit.FOLLOWED if empty else limit.IGNORED):
         return None
-    what = f"another condition changes a generated sample {response:.2g} times as much as another latent does"
+    what = f"a different condition changes a generated sample {response:.2g} times as much as a different latent"
     if empty:
-        of = " of an unseen sample" if unseen is not None else ""
-        what += f", and the discriminator does not mind a wrong one{of} (by {minded:.2g} of the scatter of logits)"
-        advice = "See that the labels belong to their samples, and that the discriminator uses them (network.conditioning=projection)."
+        of = " for an unseen sample" if unseen is not None else ""
+        what += f", and a wrong condition{of} hardly changes the discriminator's logit (by {minded:.2g} of the logits' standard deviation)"
+        advice = "Check that the labels belong to their samples, and that the discriminator uses them (network.conditioning=projection)."
     else:
-        advice = "See that the generator uses its condition; train anew with network.conditioning=projection, and for longer."
+        advice = "Check that the generator uses its condition; train a new run with network.conditioning=projection, and for longer."
     evidence = {
         "response": response, "discriminator's response": asked, "the same, to unseen samples": unseen,
         CERTAIN: never and (seen.maybe("spread") or 0.0) > limit.NARROW,
@@ -122,17 +123,18 @@ def ignored_condition(history: History) -> Finding | None:
 def saturated_output(history: History) -> Finding | None:
     """The generator's values sit at the ends of their range, where its last layer has no slope."""
     if history.exams and not any("low" in exam for exam in history.exams):
-        raise Absent("the values of these data have no bounds at which they could sit.")
+        raise Absent("the values of these data have no bounds, so they cannot saturate.")
     seen = window(history)
     made, real = seen.of("low") + seen.of("high"), seen.of("low_real") + seen.of("high_real")
     if made - real < limit.SATURATED:
         return None
     what = (
-        f"{made:.0%} of the generated values lie at the ends of their range, against {real:.0%} of the real ones: there it hardly learns."
+        f"{made:.0%} of the generated values lie at the ends of their range, against {real:.0%} of the real ones; a saturated generator "
+        "hardly learns."
     )
     advice = (
-        "Go back to before it began with half of optimiser.lr_generator; the weights of a module of your own want to begin small, with a "
-        "deviation of one over the root of their inputs."
+        "Train again with optimiser.lr_generator halved; initialise a network of your own with small weights, of standard deviation "
+        "1/√(number of inputs)."
     )
     severity: Severity = "severe" if made >= limit.ALL_SATURATED else "warning"
     first = Window(history.exams[:1])
@@ -156,8 +158,8 @@ def prepared_differently(history: History) -> Finding | None:
         return None
     what = f"real and generated samples differ in how they are prepared: {'; '.join((certain | doubtful).values())}."
     advice = (
-        "Bring both to one form: the generator's last layer must reach every value that encoded data take and no others (as tanh does), "
-        "and nothing may be padded, cropped or enlarged on one side alone."
+        "Give both the same form: the generator's last layer must reach every value that the encoded data take and no others (as tanh "
+        "does), and both sides must be padded, cropped and scaled alike."
     )
     evidence = {"signs": sorted(certain | doubtful), "wins_train": told, CERTAIN: bool(certain)}
     return Finding("H212", "severe" if certain and told > limit.ALWAYS else "warning", what, advice, evidence)
@@ -191,9 +193,9 @@ def _grid(seen: Window) -> Iterator[tuple[str, str]]:
     """Places and frequencies that one side treats otherwise."""
     gap, border, woven = seen.maybe("mean_gap"), seen.maybe("border_gap"), seen.maybe("weave")
     if border is not None and border > limit.BORDER_GAP and border > limit.BORDER_ALONE * (gap or 0.0):
-        yield "border", f"the outermost places differ by {border:.2g} standard deviations"
+        yield "border", f"the outermost pixels differ by {border:.2g} standard deviations"
     if woven is not None and woven > limit.WOVEN * max(1.0, seen.maybe("weave_real") or 1.0):
-        yield "weave", f"a regular grid is {woven:.2g} times as strong in generated ones"
+        yield "weave", f"a regular grid pattern is {woven:.2g} times as strong in generated samples"
 
 
 def _values(seen: Window) -> Iterator[tuple[str, str]]:
@@ -215,7 +217,7 @@ def memorisation(history: History) -> Finding | None:
     if by is None:
         if count is None or count > limit.TOO_FEW:
             raise Absent(
-                "the training samples were not compared: there are too many to be learned by heart, too few were held out, or these "
+                "the training samples were not compared: there are too many to be memorised, too few samples were held out, or these "
                 "are mostly equal to them."
             )
         return _repeated(seen, count)
@@ -225,7 +227,7 @@ def memorisation(history: History) -> Finding | None:
         return None
     what = f"generated samples lie {by:.2g} times as far from training samples as from unseen ones"
     if copied >= limit.COPIES:
-        what += f", and {copies:.0%} are nearly copies ({real:.0%} of unseen real ones are)"
+        what += f", and {copies:.0%} are near-copies (of unseen real samples {real:.0%} are)"
     severity: Severity = "severe" if by < limit.MUCH_NEARER or copied >= limit.MANY_COPIES else "warning"
     return Finding("H218", severity, f"{what}.", ADD_DATA, {"nearer": by, "copies": copies, "copies among real ones": real})
 
@@ -236,13 +238,13 @@ def _repeated(seen: Window, count: float) -> Finding | None:
     if reached < limit.ALL_REACHED or closest > limit.CROWDED:
         return None
     what = (
-        f"{reached:.0%} of the {count:,.0f} training samples have a generated one beside them, and these lie {closest:.2g} times as far "
-        "apart as real ones: the same are made again and again."
+        f"{reached:.0%} of the {count:,.0f} training samples have a generated one nearby, and generated samples lie {closest:.2g} times "
+        "as far apart as real ones: the same ones are generated again and again."
     )
     return Finding("H218", "warning", what, ADD_DATA, {"reached": reached, "closest": closest})
 
 
 ADD_DATA = (
-    "Add data where you can; augment what there is (augment.policy=few, augment.strength=0.8), raise penalty.gamma three times, or end the "
+    "Add data if you can; otherwise augment them (augment.policy=few, augment.strength=0.8), triple penalty.gamma, or end the "
     "run earlier (run.samples)."
 )
