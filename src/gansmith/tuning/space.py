@@ -152,10 +152,10 @@ def dump(space: Space) -> str:
 def applied(recipe: Recipe, found: Mapping[str, Any]) -> Recipe:
     """A recipe with the settings of a trial. ConfigError where they contradict each other.
 
-    A penalty weight that was the same from the start to the end stays so.
+    A penalty weight that falls during a run falls by the same factor from another start.
     """
-    constant = recipe.penalty.gamma_end is not None and recipe.penalty.gamma_end == recipe.penalty.gamma
-    ends = {"penalty.gamma_end": found["penalty.gamma"]} if constant and "penalty.gamma" in found else {}
+    gamma, end = recipe.penalty.gamma, recipe.penalty.gamma_end
+    ends = {"penalty.gamma_end": found["penalty.gamma"] * (end / gamma)} if gamma and end is not None and "penalty.gamma" in found else {}
     return config.merge(recipe, {**ends, **found})
 
 
