@@ -31,7 +31,7 @@ from gansmith.engine.distribute import World
 from gansmith.engine.moves import Objective, discriminator_move, generate, generator_move, logits_of
 from gansmith.engine.plan import Plan
 from gansmith.losses import LOSSES, LossPair
-from gansmith.verbs.frames import draw_value
+from gansmith.verbs.frames import draw_value, reduced
 from gansmith.verbs.opened import Opened
 from gansmith.verbs.parts import Parts, build_players
 from gansmith.verbs.toy import toy
@@ -120,8 +120,8 @@ def small(animation: Path, path: Path) -> None:
     both = Image.new("RGB", (frames[0].width, 2 * frames[0].height))
     both.paste(frames[0])
     both.paste(frames[-1], (0, frames[0].height))
-    palette = both.quantize(128)
-    first, *others = (f.quantize(palette=palette, dither=Image.Dither.NONE) for f in frames)
+    colours = reduced(both, 128)
+    first, *others = (f.quantize(palette=colours, dither=Image.Dither.NONE) for f in frames)
     first.save(path, save_all=True, append_images=others, duration=[240] * len(others) + [2500], loop=0, optimize=True)
 
 
@@ -294,7 +294,7 @@ def write(figure: Figure, path: Path) -> None:
 
 def save(image: Image.Image, path: Path, colours: int) -> None:
     """A PNG of so many colours, a quarter of the size that it would have with all."""
-    image.convert("RGB").quantize(colours, dither=Image.Dither.NONE).save(path, optimize=True)
+    reduced(image.convert("RGB"), colours).save(path, optimize=True)
 
 
 def main(words: Sequence[str] | None = None) -> None:

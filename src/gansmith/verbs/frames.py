@@ -80,12 +80,25 @@ def animation(path: Path, moments: Sequence[Moment], plane: Plane, log: Log, tit
     sheet = Image.new("RGB", (some[0].width, some[0].height * len(some)))
     for place, frame in enumerate(some):
         sheet.paste(frame, (0, place * frame.height))
-    palette = sheet.quantize(COLOURS)
-    first, *others = (frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames)
+    colours = reduced(sheet, COLOURS)
+    first, *others = (frame.quantize(palette=colours, dither=Image.Dither.NONE) for frame in frames)
     times = [FRAME_MS] * len(others) + [LAST_MS]
     with replacing(path) as temporary:
         first.save(temporary, "GIF", save_all=True, append_images=others, duration=times, loop=0)
     drawing(len(chosen), len(chosen))
+
+
+def reduced(image: Image, colours: int) -> Image:
+    """The image in so many colours, those of the legend among them: areas as small as there would else get another's."""
+    from PIL import Image
+
+    legend = (REAL, MADE, TINTS[0], TINTS[-1])
+    whole = Image.new("RGB", (image.width, image.height + image.height // 4), "white")
+    whole.paste(image)
+    for place, colour in enumerate(legend):
+        side = image.width // len(legend)
+        whole.paste(colour, (place * side, image.height, (place + 1) * side, whole.height))
+    return whole.quantize(colours, dither=Image.Dither.NONE).crop((0, 0, *image.size))
 
 
 def strip(path: Path, moments: Sequence[Moment], plane: Plane, title: str) -> None:
