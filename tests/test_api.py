@@ -70,7 +70,7 @@ def test_data_in_memory_train_and_resume(data: Any, shape: tuple[int, ...], clas
     half = tmp_path / "b" / "memory-1"
     with pytest.raises(RunError, match="pass the same data again"):
         gansmith.train(resume=half)
-    with pytest.raises(DataError, match="are not those this run was trained on"):
+    with pytest.raises(DataError, match="are not the data that this run was trained on"):
         gansmith.train(RANDOM.random((50, *shape)), resume=half)
     gansmith.train(data, resume=half)
     assert_same_end(half, run.path)
@@ -79,7 +79,7 @@ def test_data_in_memory_train_and_resume(data: Any, shape: tuple[int, ...], clas
 def test_a_recipe_of_data_from_python_wants_them_again(tmp_path: Path) -> None:
     data = RANDOM.integers(0, 256, (50, 6, 5), np.uint8)
     run = train(tmp_path / "a", data=data)
-    with pytest.raises(ConfigError, match="Pass data too"):
+    with pytest.raises(ConfigError, match="Pass the data too"):
         gansmith.train(recipe=run.path / "recipe.yaml", runs=tmp_path / "b")
     again = gansmith.train(data, recipe=run.path / "recipe.yaml", runs=tmp_path / "b")
     assert_same_end(again.path, run.path)
@@ -212,7 +212,7 @@ def test_modules_of_ones_own_train_sample_and_resume(tmp_path: Path) -> None:
     with pytest.raises(Crash):
         train(tmp_path / "b", BARE, **own(), audience=Watching(TICK))
     half = tmp_path / "b" / "digits-1"
-    with pytest.raises(RunError, match="with a generator of your own; pass it again"):
+    with pytest.raises(RunError, match="with your own generator; pass it again"):
         gansmith.train(resume=half)
     gansmith.train(resume=half, **own(seed=9))  # type: ignore[arg-type]  # other first weights: those of the run count
     assert_same_end(half, run.path)
@@ -241,23 +241,23 @@ def test_a_loss_of_ones_own(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "parts", "words"),
     [
-        ({}, {"generator": Maker()}, "10 classes, and the forward of the generator takes no condition.*labels=none"),
+        ({}, {"generator": Maker()}, "10 classes, but the forward of the generator takes no condition.*labels=none"),
         ({}, {"discriminator": Judge()}, "forward of the discriminator takes no condition"),
         (BARE, {"generator": Maker(7)}, r"generator cannot take latents \[B, 4\] \(network.latent=4\)"),
         (BARE, {"generator": nn.Linear(4, 9)}, r"gives \(2, 9\) for 2 latents; samples of this data are \[B, 1, 8, 8\]"),
-        (BARE, {"discriminator": nn.Linear(8, 3)}, "gives 24 numbers for each sample; one logit is wanted"),
+        (BARE, {"discriminator": nn.Linear(8, 3)}, "gives 24 numbers for each sample; one logit is required"),
         (BARE, {"discriminator": nn.Flatten()}, "64 numbers for each sample"),
         (AUXILIARY, {"discriminator": Asked()}, r"asks your discriminator for labels.*features.*head.*classes\(features\) -> \[B, 10\]"),
-        (AUXILIARY, {"discriminator": Reader(7)}, r"classes of the discriminator gives \(2, 7\) for 2 samples; \(2, 10\) was wanted"),
-        ({**BARE, **AUXILIARY}, {"discriminator": Judge()}, "asks the discriminator for labels, and this data has none"),
-        ({**BARE, "game.features": 1.0}, {"discriminator": Judge()}, "game.features compares what your discriminator makes"),
+        (AUXILIARY, {"discriminator": Reader(7)}, r"classes of the discriminator gives \(2, 7\) for 2 samples; \(2, 10\) was expected"),
+        ({**BARE, **AUXILIARY}, {"discriminator": Judge()}, "asks the discriminator for labels, but these data have none"),
+        ({**BARE, "game.features": 1.0}, {"discriminator": Judge()}, "game.features compares your discriminator's features"),
         ({**BARE, "network.spectral": True}, {"discriminator": Judge()}, "network.spectral=true changes the recipe's own discriminator"),
         ({**BARE, "network.spread": True}, {"discriminator": Judge()}, "network.spread=true changes the recipe's own"),
         ({"network.conditioning": "concatenation"}, {"discriminator": Asked()}, "conditioning=concatenation changes the recipe's own"),
         ({"network.name": "dence"}, {}, "network.name"),
         ({"loss.name": "hing"}, {}, "there is no loss 'hing'; did you mean 'hinge'?"),
         ({"game.pack": 3}, {}, "a batch of 16 cannot be divided into packs of 3"),
-        ({**BARE, "game.pack": 2}, {"discriminator": nn.Linear(8, 1)}, "gives 16 numbers for each sample; one logit is wanted"),
+        ({**BARE, "game.pack": 2}, {"discriminator": nn.Linear(8, 1)}, "gives 16 numbers for each sample; one logit is required"),
     ],
 )
 def test_parts_that_do_not_fit_are_told_before_anything_is_written(

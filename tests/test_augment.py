@@ -396,5 +396,5 @@ def test_a_policy_is_found_by_name_and_geometry_or_refused_with_a_way_out() -> N
     assert augment.policy("ada", "line") is POLICIES["ada"]["line"]
     with pytest.raises(ConfigError, match="there is no augmentation 'diffaugmnt'; did you mean 'diffaugment'"):
         augment.policy("diffaugmnt", "plane")
-    with pytest.raises(ConfigError, match=r"diffaugment is made for a plane; this data is a row\. Use few or ada or consistency"):
+    with pytest.raises(ConfigError, match=r"diffaugment is for a plane; these data are a row\. Use few or ada or consistency"):
         augment.policy("diffaugment", "row")

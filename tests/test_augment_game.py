@@ -159,6 +159,6 @@ def test_a_run_with_augmentation_is_another_run_and_resumes_to_the_bit(tmp_path:
 
 
 def test_an_augmentation_made_for_other_data_is_refused_before_the_run(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="diffaugment is made for a plane; this data is a row"):
+    with pytest.raises(ConfigError, match="diffaugment is for a plane; these data are a row"):
         tiny.train(tmp_path, {"data.source": "toy:ring", "augment.policy": "diffaugment", **SETTINGS})
     assert not list(tmp_path.iterdir())

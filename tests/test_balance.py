@@ -22,7 +22,7 @@ from gansmith.verbs.parts import Parts
 from tiny import TICK, Crash, Watching, assert_same_end, train
 
 MANY, FEW = 200, 12
-SAID = "drawn    every class as often as any other"
+SAID = "drawn    every class equally often"
 
 
 @pytest.fixture(autouse=True)

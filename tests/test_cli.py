@@ -204,8 +204,8 @@ def test_a_class_of_one_sample_is_noted_and_trained_on(tmp_path: Path, say: Say)
         (["--size", "big"], "--size takes one number or HEIGHTxWIDTH"),
         (["--fit", "squeeze"], "data.fit.* cannot be 'squeeze'"),
         (["--domain", "smell"], "there is no domain 'smell'"),
-        (["--device", "tpu"], "machine.device=tpu is not to be had here"),
-        (["--device", "cuda:99"], "machine.device=cuda:99 is not to be had here"),
+        (["--device", "tpu"], "machine.device=tpu is not available here"),
+        (["--device", "cuda:99"], "machine.device=cuda:99 is not available here"),
         (["--set", "machine.compile=true", "--set", "penalty.form=exact"], "machine.compile=true cannot be used with penalty.form=exact"),
         (["--set", "network.name=denze"], "network.name"),
         (["--set", "loss.name=minmax"], "there is no loss 'minmax'; did you mean 'minimax'"),
@@ -238,9 +238,9 @@ def test_a_bad_background_leaves_nothing(tmp_path: Path, say: Say) -> None:
     [
         (["--label", "seven"], "there is no label 'seven'; this generator knows 0, 1, 2"),
         (["--truncation", "2"], "truncation is 2"),
-        (["-n", "0"], "ask for at least 1"),
-        (["--interpolate", "1"], "takes 2 or more"),
-        (["-o", "full"], "full is already there"),
+        (["-n", "0"], "request at least 1"),
+        (["--interpolate", "1"], "at least 2 steps"),
+        (["-o", "full"], "full already exists"),
     ],
 )
 def test_bad_words_for_sampling(words: list[str], told: str, run: Path, say: Say) -> None:
@@ -255,7 +255,7 @@ def test_sampling_from_what_is_no_run(run: Path, say: Say, tmp_path: Path) -> No
     search = run.parent / "search"
     search.mkdir()
     (search / "tune.json").write_text("{}")
-    assert_one_sentence(say("report", search), "is the folder of a search and no run")
+    assert_one_sentence(say("report", search), "is the folder of a search, not of a run")
     assert_one_sentence(say("sample", run.parent / "digits-9"), "there is no run .*did you mean 'digits-1'")
     newer = Path(shutil.copytree(run / "generator", tmp_path / "newer"))
     (newer / "config.json").write_text('{"format": 7}')
@@ -264,7 +264,7 @@ def test_sampling_from_what_is_no_run(run: Path, say: Say, tmp_path: Path) -> No
 
 def test_a_finished_run_and_changed_settings_are_refused(run: Path, say: Say) -> None:
     assert_one_sentence(say("train", "--resume", run), "already finished")
-    assert_one_sentence(say("train", "--resume", run, "--batch", "32"), "run.batch is 16, asked for 32")
+    assert_one_sentence(say("train", "--resume", run, "--batch", "32"), "run.batch is 16, requested 32")
     assert_one_sentence(say("train", "digits", "--resume", run, "--recipe", run / "recipe.yaml"), "keeps its recipe")
 
 
@@ -429,8 +429,8 @@ def test_a_run_is_judged_proved_and_reported(run: Path, say: Say) -> None:
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["evaluate", "{run}", "-n", "3"], "3 samples were asked for; a judgement needs at least 20"),
-        (["evaluate", "nothing"], "there is nothing at nothing"),
+        (["evaluate", "{run}", "-n", "3"], "3 samples were requested; a judgement needs at least 20"),
+        (["evaluate", "nothing"], "nothing does not exist"),
         (["evaluate", "{run}", "--extractor", "pixls"], "did you mean 'pixels'"),
         (["evaluate", "{run}", "--size", "8"], "Leave --training, --size and --channels out"),
         (["prove", "{run}", "--seeds", "1"], "a difference over 1 seeds has no interval"),
@@ -439,7 +439,7 @@ def test_a_run_is_judged_proved_and_reported(run: Path, say: Say) -> None:
         (["prove", "{run}", "--per-class", "few"], "'few' is not a number"),
         (["prove", "nothing"], "there is no run nothing"),
         (["report", "nothing"], "there is no run nothing"),
-        (["report", "{run}", "{run}"], "Say where with --out"),
+        (["report", "{run}", "{run}"], "Say where to write it with --out"),
     ],
 )
 def test_bad_words_for_judging(words: list[str], told: str, run: Path, say: Say) -> None:
@@ -524,5 +524,5 @@ def test_a_second_ctrl_c_ends_at_once_and_says_what_is_safe(say: Say, monkeypatc
     monkeypatch.setattr(cli.Stage, "tick", impatient)
     code, _, err = say(*tiny.words(Path("runs")))
     assert code == 130
-    assert err == "Stopped; what the last checkpoint holds is saved. Go on with: gansmith train --resume runs/digits-1\n"
+    assert err == "Stopped; everything up to the last checkpoint is saved. Go on with: gansmith train --resume runs/digits-1\n"
     assert checkpoint.newest(RunFolder(Path("runs/digits-1"))).step == TICK

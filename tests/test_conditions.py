@@ -140,7 +140,7 @@ def test_of_many_rows_those_nearest_to_a_number_are_taken() -> None:
     ("asked", "words"),
     [
         ("beard=1", "no label 'beard'; this generator knows smiling .0 or 1.; age .20 to 81."),
-        ("age=82", "age=82 is not what the data had, 20 to 81"),
+        ("age=82", "age=82 is not possible; give a number in the range of the data, 20 to 81"),
         ("age=old", "age=old is not"),
         ("age=nan", "age=nan is not"),
         ("smiling=2", "neither yes nor no"),
@@ -230,9 +230,9 @@ def test_arrays_and_items(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("values", "names", "words"),
     [
-        (np.zeros(4), (), "numbers .N, K. were wanted"),
+        (np.zeros(4), (), "numbers .N, K. were expected"),
         (np.zeros((4, 2)), ("a",), "2 columns and 1 different names"),
-        (np.array([["a"]]), (), "numbers .N, K. were wanted"),
+        (np.array([["a"]]), (), "numbers .N, K. were expected"),
     ],
 )
 def test_an_array_that_is_no_conditions(values: np.ndarray, names: tuple[str, ...], words: str) -> None:
@@ -375,7 +375,7 @@ def test_latents_keep_their_conditions(run: Path, tmp_path: Path) -> None:
 
 
 def test_the_other_verbs_take_it_for_data_without_classes(run: Path, lamps: Path, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"conditions \(lit, brightness\) and no classes"):
+    with pytest.raises(DataError, match=r"conditions \(lit, brightness\) but no classes"):
         gansmith.prove(run)
     scores = gansmith.evaluate(run, count=20)
     assert {s.label for s in scores.scores} == {None}

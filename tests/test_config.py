@@ -108,7 +108,7 @@ def test_finite_differences_are_refused_where_a_penalty_is_not_linear(name: str)
     if PENALTIES[name].cheap:
         assert build(values).penalty.name == name
     else:
-        with pytest.raises(ConfigError, match=f"penalty.form=finite knows R1 and R2 alone, not {name}. Set penalty.form=exact."):
+        with pytest.raises(ConfigError, match=f"penalty.form=finite supports only R1 and R2, not {name}. Set penalty.form=exact."):
             build(values)
 
 

@@ -158,9 +158,9 @@ def test_the_middle_of_a_walk_is_the_sample_and_its_ends_are_the_reach(
 @pytest.mark.parametrize(
     ("asked", "words"),
     [
-        ({"count": 7}, "7 directions were asked for"),
-        ({"steps": 1}, "1 steps were asked for; ask for at least 2"),
-        ({"rows": 0}, "0 rows were asked for"),
+        ({"count": 7}, "7 directions were requested"),
+        ({"steps": 1}, "1 steps were requested; request at least 2"),
+        ({"rows": 0}, "0 rows were requested"),
         ({"reach": 0.0}, "the reach is 0.0"),
         ({"reach": float("nan")}, "the reach is nan"),
         ({"label": "z"}, "there is no label 'z'"),
@@ -175,7 +175,7 @@ def test_what_cannot_be_walked_is_told_and_leaves_nothing(asked: dict[str, float
 def test_a_place_that_is_taken_is_left_alone(export: Path, tmp_path: Path) -> None:
     (tmp_path / "d").mkdir()
     (tmp_path / "d" / "mine").write_text("mine")
-    with pytest.raises(StorageError, match="is already there"):
+    with pytest.raises(StorageError, match="already exists"):
         gansmith.directions(export, out=tmp_path / "d")
     assert [p.name for p in (tmp_path / "d").iterdir()] == ["mine"]
     assert [p.name for p in tmp_path.iterdir()] == ["d"]

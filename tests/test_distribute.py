@@ -89,9 +89,9 @@ class Plain(torch.nn.Module):
     ("settings", "brought", "words"),
     [
         ({"run.batch": 15}, {}, "a batch of 15 cannot be divided over 2 processes"),
-        ({"data.labels": "none"}, {"generator": Plain()}, "know nothing of a generator passed from Python"),
-        ({}, {"loss": gansmith.LOSSES["minimax"]}, "know nothing of a loss passed"),
-        ({}, {"data": torch.rand(50, 6, 6)}, "know nothing of a data"),
+        ({"data.labels": "none"}, {"generator": Plain()}, "do not have a generator passed from Python"),
+        ({}, {"loss": gansmith.LOSSES["minimax"]}, "do not have a loss passed"),
+        ({}, {"data": torch.rand(50, 6, 6)}, "do not have a data"),
         ({"loss.name": "relativistic-average"}, {}, "loss.name=relativistic-average looks at the whole batch.*Set machine.workers=1"),
         (
             {"loss.name": "dual-contrastive"},

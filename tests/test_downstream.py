@@ -154,14 +154,14 @@ def test_repetitions_are_spread_evenly() -> None:
 @pytest.mark.parametrize(
     ("wrong", "error", "words"),
     [
-        (lambda: Scheme(0), ConfigError, "ask for at least 1"),
+        (lambda: Scheme(0), ConfigError, "request at least 1"),
         (lambda: Scheme(ratio=0.0), ConfigError, "give one above 0"),
         (lambda: Scheme(ratio=math.nan), ConfigError, "give one above 0"),
         (lambda: Scheme(ratio=math.inf), ConfigError, "give one above 0"),
-        (lambda: Rare("a", 0.0), ConfigError, "above 0 and up to 1"),
-        (lambda: Rare("a", 1.5), ConfigError, "above 0 and up to 1"),
+        (lambda: Rare("a", 0.0), ConfigError, "above 0, up to 1"),
+        (lambda: Rare("a", 1.5), ConfigError, "above 0, up to 1"),
         (lambda: arms.real_counts(np.array([0, 1, 1, 2, 2]), CLASSES, Scheme(2)), DataError, r"'a' has 1 .*at most 1"),
-        (lambda: arms.real_counts(np.array([0, 1, 2]), CLASSES, Scheme(rare=Rare("d"))), ConfigError, "there are a, b, c"),
+        (lambda: arms.real_counts(np.array([0, 1, 2]), CLASSES, Scheme(rare=Rare("d"))), ConfigError, "the classes are a, b, c"),
         (lambda: arms.extra_counts(np.array([3, 3, 2]), CLASSES, Scheme(rare=Rare("a"))), DataError, "as large as any"),
     ],
 )
@@ -668,7 +668,7 @@ def setting(
         (-0.008, 0.002, 0.011, 0.8, "no measurable effect", "no measurable effect: +0.2 points (-0.8 to 1.1) over real + classical"),
         (0.0, 0.002, 0.011, 0.8, "no measurable effect", "no measurable effect: +0.2 points (0.0 to 1.1) over real + classical"),
         (-0.05, -0.03, -0.01, 0.8, "harms", "harms: -3.0 points (-5.0 to -1.0) over real + classical"),
-        (0.01, 0.02, 0.03, 0.9, "no measurable effect", "but real did better still, by 3.0 points"),
+        (0.01, 0.02, 0.03, 0.9, "no measurable effect", "but real was even better, by 3.0 points"),
     ],
 )
 def test_the_answer_is_forced_by_the_numbers(low: float, value: float, high: float, real: float, answer: str, sentence: str) -> None:
@@ -682,10 +682,10 @@ def test_the_answer_is_forced_by_the_numbers(low: float, value: float, high: flo
     ("control", "real", "answer", "but"),
     [
         (Estimate(0.03, 0.001, 0.059), 0.8, "helps", ""),
-        (Estimate(0.03, 0.0, 0.06), 0.8, "no measurable effect", ", but noise in the place of the samples gains as much"),
-        (Estimate(-0.04, -0.05, -0.03), 0.8, "no measurable effect", "as far as can be measured: -4.0 points (-5.0 to -3.0) over it"),
-        (Estimate(0.03, 0.001, 0.059), 0.95, "no measurable effect", ", but real did better still, by 5.0 points"),
-        ("ValueError: too noisy", 0.8, "no measurable effect", "but real + classical + noise failed, so that nothing says"),
+        (Estimate(0.03, 0.0, 0.06), 0.8, "no measurable effect", "noise instead of the samples gains as much"),
+        (Estimate(-0.04, -0.05, -0.03), 0.8, "no measurable effect", "-4.0 points (-5.0 to -3.0) over noise"),
+        (Estimate(0.03, 0.001, 0.059), 0.95, "no measurable effect", ", but real was even better, by 5.0 points"),
+        ("ValueError: too noisy", 0.8, "no measurable effect", "but real + classical + noise failed, so it is unknown"),
     ],
 )
 def test_a_gain_that_noise_has_too_is_withdrawn(control: Estimate | str, real: float, answer: str, but: str) -> None:
@@ -716,9 +716,9 @@ UP, LEVEL, DOWN = Estimate(0.02, 0.01, 0.03), Estimate(0.0, -0.01, 0.01), Estima
             DOWN,
             UP,
             "no measurable effect",
-            "than by real + classical, -2.0 points (-3.0 to -1.0) of ROC area: a moved threshold does as much",
+            "than by real + classical, -2.0 points (-3.0 to -1.0) of ROC area: moving the threshold would do as much",
         ),
-        (UP, DOWN, "no measurable effect", "than by real, -2.0 points (-3.0 to -1.0) of ROC area: a moved threshold does as much"),
+        (UP, DOWN, "no measurable effect", "than by real, -2.0 points (-3.0 to -1.0) of ROC area: moving the threshold would do as much"),
     ],
 )
 def test_a_gain_that_ranks_worse_is_withdrawn(by_rival: Estimate, by_real: Estimate, answer: str, end: str) -> None:

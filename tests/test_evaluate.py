@@ -146,8 +146,8 @@ def test_shuffled_numbers_keep_what_each_place_holds() -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ({"count": 10}, "10 samples were asked for; a judgement needs at least 20"),
-        ({"training": "x"}, "a run knows what it was trained on"),
+        ({"count": 10}, "10 samples were requested; a judgement needs at least 20"),
+        ({"training": "x"}, "a run knows its training data"),
         ({"extractor": "pixel"}, "pixels"),
         ({"against": "{files}/overlap.npy"}, "were also trained on"),
         ({"against": "{files}/wide.npy"}, None),
@@ -167,10 +167,10 @@ def test_what_a_run_cannot_be_judged_by_is_told(run: Path, files: Path, words: d
 @pytest.mark.parametrize(
     ("subject", "words", "said"),
     [
-        ("nothing", {}, "there is nothing at .*nothing"),
-        ("test.npy", {}, "is not a run, so nothing says what to judge it by"),
-        ("wide.npy", {"against": "test.npy"}, "are of 8x16x1, those they are set against of 8x8x1"),
-        ("deep.npy", {"against": "test.npy"}, "stored as uint16, those they are set against as uint8"),
+        ("nothing", {}, "nothing does not exist"),
+        ("test.npy", {}, "is not a run, so there are no real data to compare it with"),
+        ("wide.npy", {"against": "test.npy"}, "are of 8x16x1, those they are compared with of 8x8x1"),
+        ("deep.npy", {"against": "test.npy"}, "stored as uint16, those they are compared with as uint8"),
         ("small.npy", {"against": "test.npy"}, "15 generated samples; a judgement needs at least 20"),
         ("test.npy", {"against": "overlap.npy", "training": "training.npy"}, "10 of the 310 samples in .* were also trained on"),
     ],
@@ -183,7 +183,7 @@ def test_what_data_cannot_be_judged_by_is_told(files: Path, subject: str, words:
 
 def test_a_run_that_kept_nothing_aside_wants_other_data(tmp_path: Path, files: Path) -> None:
     kept = train(tmp_path, {"data.held_out": 0.0, "data.source": str(files / "training.npy")}).path
-    with pytest.raises(DataError, match=r"kept no data aside.*--against"):
+    with pytest.raises(DataError, match=r"held out no data.*--against"):
         judge(kept)
     assert judge(kept, against=str(files / "test.npy"), count=100).verdicts
 
@@ -194,6 +194,6 @@ def test_data_that_came_from_python_are_asked_for_again(tmp_path: Path, files: P
     kept = gansmith.train(x, runs=tmp_path, settings=settings)
     with pytest.raises(DataError, match="passed from Python"):
         judge(kept.path)
-    with pytest.raises(DataError, match="are not those"):
+    with pytest.raises(DataError, match="are not the data"):
         judge(kept.path, data=x[:500])
     assert judge(kept.path, data=x, count=60).verdicts

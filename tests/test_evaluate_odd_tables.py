@@ -63,7 +63,7 @@ def test_a_number_that_is_hardly_known_is_not_predicted(known: int) -> None:
     source = np.random.default_rng(0)
     train, test = source.normal(size=(2, 60, 2))
     test[known:, 1] = np.nan
-    with pytest.raises(DataError, match=r"one value|needs 4 to judge by"):
+    with pytest.raises(DataError, match=r"one value|needs at least 4"):
         predicted(train, test, np.array([True, True]), 1, 0)
 
 

@@ -127,7 +127,7 @@ def test_the_layout_of_a_file_changes_nothing(files: Path) -> None:
 def test_what_a_table_cannot_be_judged_by_is_told(files: Path) -> None:
     with pytest.raises(DataError, match="has no column 'job'"):
         judge(files, "lacking")
-    with pytest.raises(ConfigError, match="the features pixels are not of tables"):
+    with pytest.raises(ConfigError, match="the features pixels are not for tables"):
         judge(files, "fresh", extractor="pixels")
     with pytest.raises(DataError, match=r"300 of the 300 samples in .*copy\.csv were also trained on"):
         judge(files, "fresh", against=files / "copy.csv")
@@ -234,7 +234,7 @@ def test_columns_that_are_not_learned_are_not_seen() -> None:
     np.testing.assert_array_equal(seer(raw), seer(other))
     assert seer(raw).shape == (50, seer.conditions["dimensions"])
     assert learned(SCHEMA.to_dict()) == ((1, 2, 3, 4), (True, False, True, True))
-    with pytest.raises(DataError, match="an extractor for 5 columns"):
+    with pytest.raises(DataError, match="the extractor is for 5 columns"):
         seer(raw[:, 1:])
 
 

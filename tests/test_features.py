@@ -577,7 +577,7 @@ def test_the_cache_is_bounded(short: None, digits: Collection, monkeypatch: pyte
 def test_a_cache_that_cannot_be_written_is_told(short: None, digits: Collection, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("GANSMITH_CACHE", str(tmp_path / "file"))
-    with pytest.raises(StorageError, match="a file stands where a folder is wanted"):
+    with pytest.raises(StorageError, match="a file exists where a folder is needed"):
         Classifier.of(*split(digits))
 
 

@@ -268,7 +268,7 @@ def test_a_recovery_that_is_not_known_is_told(tmp_path: Path) -> None:
         train(tmp_path, audience=Watching(at=TICK))
     run = RunFolder(tmp_path / "digits-1")
     guard.add_line(run.recoveries, {"step": 5, "code": "H201"})
-    with pytest.raises(RunError, match=r"recoveries.jsonl has a line that this gansmith does not know \(missing 4"):
+    with pytest.raises(RunError, match=r"recoveries.jsonl has a line that this version of gansmith does not know \(missing 4"):
         gansmith.train(resume=run.path)
 
 

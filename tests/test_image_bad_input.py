@@ -88,11 +88,11 @@ BAD: dict[str, tuple[Callable[[Path], str], str]] = {
     "a name too long for a path": (lambda p: "x" * 5000, "there is no 'xxx"),
     "a user who does not exist": (lambda p: "~nobody-here/photos", "there is no '~nobody-here/photos'"),
     "an empty folder": (lambda p: (p / "e").mkdir() or str(p / "e"), "is empty"),
-    "a folder without pictures": (lambda p: folder(p, {"a.txt": b"", "b.csv": b""}), "no picture, only .csv, .txt"),
-    "an archive without pictures": (lambda p: zipped(p, {"a.txt": b""}), "no picture, only .txt"),
-    "an empty archive": (lambda p: zipped(p, {}), "no file at all"),
-    "one picture file": (lambda p: raw(p, "a.png", png(0)), "Give the folder it lies in"),
-    "a file of another kind": (lambda p: raw(p, "a.docx", b""), "nothing that pictures can be read from"),
+    "a folder without pictures": (lambda p: folder(p, {"a.txt": b"", "b.csv": b""}), "no pictures, only .csv, .txt"),
+    "an archive without pictures": (lambda p: zipped(p, {"a.txt": b""}), "no pictures, only .txt"),
+    "an empty archive": (lambda p: zipped(p, {}), "no files"),
+    "one picture file": (lambda p: raw(p, "a.png", png(0)), "Give its folder"),
+    "a file of another kind": (lambda p: raw(p, "a.docx", b""), "not a source of pictures"),
     "no picture can be read": (lambda p: folder(p, {"a.png": b"x", "b.jpg": b""}), "none of the 2 pictures can be read"),
     "too many cannot be read": (
         lambda p: folder(p, {**GOOD, "x.png": b"x", "y.png": png(0)[:90]}),
@@ -112,7 +112,7 @@ BAD: dict[str, tuple[Callable[[Path], str], str]] = {
     "an absolute tar path": (lambda p: tarred(p, "/x.png"), "leads out of the archive"),
     "a link in a tar": (lambda p: tarred(p, "x.png", tarfile.SYMTYPE), "holds a link"),
     "a hard link in a tar": (lambda p: tarred(p, "x.png", tarfile.LNKTYPE), "holds a link"),
-    "a device in a tar": (lambda p: tarred(p, "x.png", tarfile.CHRTYPE), "no ordinary file"),
+    "a device in a tar": (lambda p: tarred(p, "x.png", tarfile.CHRTYPE), "not a regular file"),
     "NaN in an array": (lambda p: array(p, with_nan(np.nan)), "picture 3 of the array holds a value that is not finite"),
     "infinity in an array": (lambda p: array(p, with_nan(-np.inf)), "not finite"),
     "an array of objects": (lambda p: array(p, np.array([{}, {}], dtype=object)), "Python objects, which are never loaded"),
@@ -131,15 +131,15 @@ BAD: dict[str, tuple[Callable[[Path], str], str]] = {
         "from 0 to 4, and there are 2 class names",
     ),
     "wrong idx magic": (lambda p: raw(p, "a-images-idx3-ubyte", b"\x89PNG" * 9), "no idx file does"),
-    "an idx header cut short": (lambda p: raw(p, "a-images-idx3-ubyte", idx(5, 4, 4)[:9]), "cut short within its first 16 bytes"),
+    "an idx header cut short": (lambda p: raw(p, "a-images-idx3-ubyte", idx(5, 4, 4)[:9]), "truncated within its first 16 bytes"),
     "idx cut short": (lambda p: raw(p, "a-images-idx3-ubyte", idx(5, 4, 4) + bytes(40)), "too short"),
     "idx.gz that ends early": (
         lambda p: raw(p, "a-images-idx3-ubyte.gz", gzip.compress(idx(5, 4, 4) + bytes(40))),
-        "announces 5 samples and ends after 2",
+        "announces 5 samples but ends after 2",
     ),
     "idx.gz cut short": (
         lambda p: raw(p, "a-images-idx3-ubyte.gz", gzip.compress(idx(5, 4, 4) + NOISE.tobytes())[:-30]),
-        "damaged or cut short",
+        "damaged or truncated",
     ),
     "idx that announces a million": (lambda p: raw(p, "a-images-idx3-ubyte.gz", gzip.compress(idx(2**20, 999, 999))), "too short"),
     "the labels file of idx": (lambda p: raw(p, "a-labels-idx1-ubyte", idx(5) + bytes(5)), "Give the images file"),
@@ -168,7 +168,7 @@ def test_one_corrupt_file_among_many_is_left_out_and_named(tmp_path: Path) -> No
     for source in (folder(tmp_path, good | {"cat/007x.png": png(1)[:70]}), zipped(tmp_path, good | {"cat/007x.png": png(1)[:70]})):
         found = IMAGE.open(source, DataSettings())
         assert len(found) == 59
-        assert found.facts["unreadable"] == {"count": 1, "files": {"cat/007x.png": "it is cut short"}}
+        assert found.facts["unreadable"] == {"count": 1, "files": {"cat/007x.png": "it is truncated"}}
         (finding,) = [f for f in found.findings if f.code == "D101"]
         assert "cat/007x.png" in finding.message
         assert found.labels is not None
@@ -251,12 +251,12 @@ TABLE = "file_name,label\n" + "".join(f"{i}.png,{'cat' if i % 2 else 'dog'}\n" f
         (
             "labels.csv",
             TABLE.replace("3.png", "three.png"),
-            r"no label for 1 of 12 pictures, for example '3\.png', and 'three\.png' in it is no picture",
+            r"no label for 1 of 12 pictures, for example '3\.png', and 'three\.png' in it is not a picture",
         ),
         ("labels.csv", "file_name,label\n", "no label for 12 of 12"),
         ("labels.csv", "a,b\n1,2\n", "no column of file names; it has a, b"),
         ("labels.json", "{", "cannot be read"),
-        ("labels.json", "[1, 2]", "holds no labels"),
+        ("labels.json", "[1, 2]", "contains no readable labels"),
         ("labels.csv", "file_name,label\n\udcff", "not UTF-8"),
         ("labels.csv", TABLE.replace("3.png,cat", "3.png,"), r"no label for 1 of 12 pictures, for example '3\.png'"),
     ],
@@ -288,7 +288,7 @@ def test_a_class_of_one_is_a_finding_and_no_error(tmp_path: Path) -> None:
 def test_channels_that_files_cannot_have_are_told(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="1, 3 or 4"):
         IMAGE.open(folder(tmp_path, GOOD), DataSettings(channels=7))
-    with pytest.raises(DataError, match="cannot be brought to 3"):
+    with pytest.raises(DataError, match="cannot be converted to 3"):
         IMAGE.open(array(tmp_path, np.random.default_rng(0).integers(0, 256, (5, 9, 9, 7))), DataSettings(channels=3))
 
 
@@ -309,7 +309,7 @@ def test_a_folder_that_may_not_be_read_is_told(tmp_path: Path, monkeypatch: pyte
         raise PermissionError(13, "Permission denied", str(path))
 
     monkeypatch.setattr(trees.os, "scandir", refused)
-    with pytest.raises(DataError, match=r"photos cannot be looked into \(Permission denied\)"):
+    with pytest.raises(DataError, match=r"photos cannot be opened \(Permission denied\)"):
         IMAGE.open(source, DataSettings())
 
 

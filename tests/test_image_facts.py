@@ -115,7 +115,7 @@ def test_the_size_follows_the_rule(tmp_path: Path) -> None:
     assert found.raw.shape[1:3] == (29, 29)
     assert found.facts["sizes"]["min"] == [24, 40]
     assert found.facts["sizes"]["max"] == [35, 40]
-    assert "cutting the middle" in found.facts["rule"]
+    assert "cropping the centre" in found.facts["rule"]
     assert "D107" in codes(found)
     assert IMAGE.open(source, DataSettings(), largest=20).raw.shape[1:3] == (20, 20)
     found = IMAGE.open(source, DataSettings(size=(30, 20), fit="pad"))

@@ -94,13 +94,13 @@ def test_bfloat16_tensors_are_read() -> None:
     ("items", "words"),
     [
         ([], "is empty"),
-        ([COLOUR[0], COLOUR[1][:3]], "Bring them to one shape"),
+        ([COLOUR[0], COLOUR[1][:3]], "Give all the same shape"),
         ([COLOUR[0], "b.png"], "item 1 is a str"),
-        ([Image.fromarray(COLOUR[0]), COLOUR[1]], "item 1 is a ndarray and the first is a PIL image"),
+        ([Image.fromarray(COLOUR[0]), COLOUR[1]], "item 1 is a ndarray but the first is a PIL image"),
         (["a.png"], "item 0 is a str"),
         ([np.zeros(3)], r"item 0 has shape \(3,\)"),
         (np.zeros((4, 4)), r"shape \(4, 4\) is not pictures"),
-        ([{"pixels": 1}], "'image' was wanted"),
+        ([{"pixels": 1}], "'image' was expected"),
         (3, "cannot be taken from a int"),
     ],
 )

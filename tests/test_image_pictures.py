@@ -183,5 +183,5 @@ def test_rubbish_is_unreadable_or_a_picture_and_nothing_else(data: bytes, start:
 
 def test_a_colour_that_is_none_is_told() -> None:
     assert colour("#336699") == (0x33, 0x66, 0x99)
-    with pytest.raises(ConfigError, match="no colour"):
+    with pytest.raises(ConfigError, match="not a colour"):
         colour("reddish")

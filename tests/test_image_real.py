@@ -39,7 +39,7 @@ def test_blood_cells(shared: Path) -> None:
     assert found.raw.shape == (364, 48, 48, 3)
     assert found.labels is None
     assert found.facts["sizes"]["common"] == [[[480, 640], 364]]
-    assert "cutting the middle" in found.facts["rule"]
+    assert "cropping the centre" in found.facts["rule"]
 
 
 def test_the_test_part_of_mnist(shared: Path) -> None:

@@ -147,15 +147,15 @@ def test_latents_may_be_any_and_need_no_labels(export: Path, tmp_path: Path) -> 
     made = gansmith.load(export)
     with np.load(tmp_path / "s.npz") as arrays:
         assert np.array_equal(arrays["samples"], made.decode(z, made.labels(70, None, 5)).raw)
-    with pytest.raises(ConfigError, match="walks are between drawn latents"):
+    with pytest.raises(ConfigError, match="walks are between random latents"):
         gansmith.sample(export, latents=tmp_path / "z.npz", interpolate=3, out=tmp_path / "t.npz")
 
 
 @pytest.mark.parametrize(
     ("arrays", "words"),
     [
-        ({"other": np.zeros((2, 6), np.float32)}, "is no .npz with an array 'latents'"),
-        ({"latents": np.zeros((2, 5), np.float32)}, r"shape \(2, 5\).*\[N, 6\] are wanted"),
+        ({"other": np.zeros((2, 6), np.float32)}, "is not an .npz with an array 'latents'"),
+        ({"latents": np.zeros((2, 5), np.float32)}, r"shape \(2, 5\).*\[N, 6\] are required"),
         ({"latents": np.zeros((0, 6), np.float32)}, r"shape \(0, 6\)"),
         ({"latents": np.zeros(6, np.float32)}, r"shape \(6,\)"),
         ({"latents": np.full((2, 6), np.nan)}, "finite numbers"),
@@ -164,7 +164,7 @@ def test_latents_may_be_any_and_need_no_labels(export: Path, tmp_path: Path) -> 
         ({"latents": np.zeros((2, 6)), "labels": np.array([0, -1])}, "one class index below 3"),
         ({"latents": np.zeros((2, 6)), "labels": np.array([0])}, "one class index below 3"),
         ({"latents": np.zeros((2, 6)), "labels": np.array(["a", "b"])}, "one class index below 3"),
-        (None, "is no .npz"),
+        (None, "is not an .npz"),
         ("nothing", "there is no file of latents"),
     ],
 )
@@ -207,10 +207,10 @@ def a_folder(path: Path) -> None:
 
 BAD: list[tuple[Callable[[Path], None], str]] = [
     (of_size, "is 8x9, and this generator makes 8x8"),
-    (of_colour, "has colour, and this generator's pictures have 1 channel."),
-    (with_holes, "has transparency, and"),
+    (of_colour, "has colour, but this generator's pictures have 1 channel."),
+    (with_holes, "has transparency, but"),
     (of_sixteen_bits, "is stored as uint16"),
-    (no_picture, "it is no picture"),
+    (no_picture, "it is not a picture"),
     (a_folder, "cannot be read"),
     (lambda path: None, "there is no picture"),
 ]
@@ -229,9 +229,9 @@ def test_a_picture_that_does_not_fit_is_told(write: Callable[[Path], None], word
     ("asked", "words"),
     [
         ({"label": "z"}, "there is no label 'z'"),
-        ({"starts": 0}, "0 starts were asked for"),
-        ({"starts": 1000}, "1000 starts were asked for; there are 256"),
-        ({"steps": 0}, "0 steps were asked for"),
+        ({"starts": 0}, "0 starts were requested"),
+        ({"starts": 1000}, "1000 starts were requested; there are 256"),
+        ({"steps": 0}, "0 steps were requested"),
     ],
 )
 def test_a_search_that_cannot_be_is_told_and_leaves_nothing(
@@ -250,13 +250,13 @@ def test_arrays_of_another_form_and_generators_of_other_things_are_told(export: 
     with pytest.raises(DataError, match="no picture was given"):
         gansmith.invert(made, [])
     made.domain = gansmith.artefact.domains.by_name("toy")
-    with pytest.raises(ConfigError, match="not kept in picture files"):
+    with pytest.raises(ConfigError, match="does not make pictures"):
         gansmith.invert(made, pictures)
 
 
 def test_a_place_that_is_taken_is_left_alone(export: Path, pictures: list[Path], tmp_path: Path) -> None:
     (tmp_path / "i").write_text("mine")
-    with pytest.raises(StorageError, match="is already there"):
+    with pytest.raises(StorageError, match="already exists"):
         gansmith.invert(export, pictures, out=tmp_path / "i")
     assert [p.name for p in tmp_path.iterdir()] == ["i"]
 

@@ -95,7 +95,7 @@ def test_check_gives_a_right_batch_back_and_says_what_is_wrong_with_another() ->
     layout = Layout((Block("colour", 3, "bounded"), Block("depth", 1, "real")), (4, 5))
     x = torch.zeros(7, 4, 4, 5)
     assert layout.check(x) is x
-    with pytest.raises(DataError, match=r"found a batch of shape \(7, 3, 4, 5\); this layout wants \[B, 4, 4, 5\]"):
+    with pytest.raises(DataError, match=r"found a batch of shape \(7, 3, 4, 5\); this layout needs \[B, 4, 4, 5\]"):
         layout.check(x[:, :3])
     with pytest.raises(DataError):
         layout.check(x[0])
@@ -106,7 +106,7 @@ def test_check_gives_a_right_batch_back_and_says_what_is_wrong_with_another() ->
     [
         (lambda: Block("x", 0, "real"), "at least 1"),
         (lambda: Block("x", 1, "real", spread=0.0), "one above 0"),
-        (lambda: Block("x", 1, "real", centre=float("nan")), "it needs a number"),
+        (lambda: Block("x", 1, "real", centre=float("nan")), "must be a number"),
         (lambda: Block("x", 1, "discrete"), "bounded, real and onehot"),  # type: ignore[arg-type]
         (lambda: Block("x", 2, "onehot", shares=(1.0,)), "onehot of 2 with 1 shares; one for each choice"),
         (lambda: Block("x", 1, "real", shares=(1.0,)), "real of 1 with 1 shares; one for each choice"),

@@ -413,7 +413,7 @@ def test_rows_of_choices_and_the_pair_for_them_are_refused_without_each_other() 
 
 @pytest.mark.parametrize("conditioning", ["auxiliary", "concatenation"])
 def test_another_way_for_what_is_told_is_refused(conditioning: str) -> None:
-    with pytest.raises(ConfigError, match=f"network.conditioning={conditioning} has no meaning for rows"):
+    with pytest.raises(ConfigError, match=f"network.conditioning={conditioning} does not apply to rows of a table"):
         discriminator(NetworkSettings(name="row", width=WIDTH, conditioning=conditioning), ROWS)  # type: ignore[arg-type]
 
 

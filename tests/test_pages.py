@@ -255,8 +255,8 @@ def test_every_part_of_a_whole_run_is_there(html: dict[str, str]) -> None:
     said = Reader(html["whole"]).said
     for words_ in (
         "✓ Yes", "◐ Partly", "✕ No", "6.2 (5.6 to 6.8)", "real 1.3 · copy 0.4 · noise 214.0", "unreliable here", "Only 300 samples",
-        "A random draw", "Class by class", "The same latents through time", "From one sample to another", "Closest to the training data",
-        "Scores of each class", "The scores over the run", "What a model learned", "What is gained or lost", "failed", "made rare",
+        "A random draw", "Class by class", "The same latents over time", "From one sample to another", "Closest to the training data",
+        "Scores of each class", "Scores over the run", "What a model learned", "What is gained or lost", "failed", "made rare",
         "the estimator stopped: ValueError", "Losses", "Gradient norms", "D102", "Remove one.", "torch", "2.13.0", "recipe.yaml",
         "gansmith train --recipe runs/zoo-1/recipe.yaml", "gansmith report runs/zoo-1", "1 min 15 s",
     ):  # fmt: skip
@@ -269,10 +269,10 @@ def test_a_run_of_which_nothing_is_known_says_so(html: dict[str, str]) -> None:
     said = Reader(html["bare"]).said
     for words_ in (
         "no record of any training", "gansmith train --resume runs/zoo-1", "Not measured yet", "gansmith evaluate runs/zoo-1",
-        "gansmith prove runs/zoo-1", "no samples to show", "too few records", "is not known",
+        "gansmith prove runs/zoo-1", "no samples to show", "too few records", "are unknown",
     ):  # fmt: skip
         assert words_ in said, words_
-    for absent in ("Class by class", "through time", "From one sample", "Closest to", "over the run", "What a model learned", "Losses"):
+    for absent in ("Class by class", "over time", "From one sample", "Closest to", "over the run", "What a model learned", "Losses"):
         assert absent not in said, absent
 
 
@@ -468,7 +468,7 @@ def test_a_proof_over_several_sizes_becomes_curves() -> None:
     more = replace(few, title="100 a class", per_class=100)
     wider = replace(few, title="10 a class, 10 synthetic", ratio=10.0)
     assert [c.title for c in charts.curves([few, more, rare], "accuracy", "a")] == ["More real samples, 5 synthetic for each"]
-    assert [c.title for c in charts.curves([few, wider], "accuracy", "a")] == ["More synthetic samples, 10 real a class"]
+    assert [c.title for c in charts.curves([few, wider], "accuracy", "a")] == ["More synthetic samples, 10 real per class"]
     assert charts.curves([few, rare], "accuracy", "a") == ()
 
 

@@ -348,7 +348,7 @@ def test_what_was_found_stands_in_the_order_of_the_checks() -> None:
 def test_shares_of_the_time_add_up() -> None:
     chart = health_charts.SIGNALS["time"].draw(placed(), "x")
     assert chart is not None
-    assert "fetching data 4.00 %; playing 93.0 %; looking on 3.00 %" in chart.alt
+    assert "fetching data 4.00 %; training 93.0 %; monitoring 3.00 %" in chart.alt
 
 
 # --- which charts show what ----------------------------------------------------------------------------------------------
@@ -472,7 +472,7 @@ def test_what_could_not_be_looked_at_is_said(html: dict[str, str]) -> None:
     assert "This run's health is unknown" in said
     assert "never examined" in said
     assert f"did not apply: {NASTY}" in said
-    assert "There are too few records to draw anything." in said
+    assert "There are too few records to draw a chart." in said
 
 
 def test_an_illness_of_a_newer_gansmith_is_still_told(html: dict[str, str]) -> None:

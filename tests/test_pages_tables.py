@@ -50,7 +50,7 @@ def of_a_table(table: Summary) -> RunRecord:
 def test_the_section_is_there_and_well_formed() -> None:
     text = pages.html(report(of_a_table(made_up(3, 3))))
     said = Reader(text).said
-    for words in ("Columns, real and made", "Pairs of columns", "Rare values", "Privacy", "nearest to a training row", "A random draw"):
+    for words in ("Columns, real and generated", "Pairs of columns", "Rare values", "Privacy", "nearest to a training", "A random draw"):
         assert words in said, words
     titles = [chart.title for chart in table_charts.marginals(made_up(3, 3), "x")]
     assert titles.index("column 2") < titles.index("column 1") < titles.index("column 0")
@@ -72,7 +72,7 @@ def test_many_columns_fit_a_page_that_says_what_it_left_out() -> None:
     text = pages.html(report(of_a_table(made_up(30, 30))))
     assert len(text.encode()) < LIMIT / 2
     said = Reader(text).said
-    assert f"the {table_charts.SHOWN} of 60 columns that are least alike, the worst first" in said
+    assert f"the {table_charts.SHOWN} of 60 columns that differ most, the worst first" in said
 
 
 def test_a_report_with_a_table_comes_back_from_its_json() -> None:
@@ -116,8 +116,8 @@ def test_rare_levels() -> None:
     assert table_charts.rare((), "x") is None
     chart = table_charts.rare((Rare("job", "diver", 0.002, 0.0), Rare("job", "pilot", 0.004, 0.005)), "x")
     assert chart is not None
-    assert "1 were never made" in chart.alt
-    assert "job diver (0.2 % of real rows, 0 % of made)" in chart.alt
+    assert "1 were never generated" in chart.alt
+    assert "job diver (0.2 % of real rows, 0 % of generated)" in chart.alt
     assert table_charts.rare((Rare("job", "diver", 0.002, 0.0),), "x") is not None
 
 

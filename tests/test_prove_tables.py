@@ -197,7 +197,7 @@ def test_noise_that_fills_up_a_rare_class_never_helps(seed: int, tmp_path: Path,
     assert setting.answer != "helps"
     if seed:
         assert setting.differences[0].estimate.low > 0, "it gains over SMOTE"
-        assert "but noise in the place of the samples gains as much" in setting.sentence
+        assert "noise instead of the samples gains as much" in setting.sentence
         assert noise.verdict.answer == "no"
     assert better.answer == "helps", better.sentence
     assert arm(setting, NOISE) == arm(better, NOISE), "nothing of the generator is in it"

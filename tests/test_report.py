@@ -46,7 +46,7 @@ def test_a_run_gets_its_page_its_json_and_its_summary(run: RunFolder) -> None:
     page = report(run.path)
     assert page == run.report
     text = said(page)
-    for words in ("✓ Yes", "What is gained or lost", "The scores over the run", "Class by class", "through time", "Closest to", "Losses"):
+    for words in ("✓ Yes", "What is gained or lost", "Scores over the run", "Class by class", "over time", "Closest to", "Losses"):
         assert words in text, words
     assert "480 real samples seen" in text
     shown = Reader(page.read_text(encoding="utf-8")).all("img")
@@ -131,13 +131,19 @@ def cut(path: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "told"),
     [
-        (lambda run: run.scores.write_text("{", encoding="utf-8"), "scores.json is not what gansmith writes (JSONDecodeError"),
+        (
+            lambda run: run.scores.write_text("{", encoding="utf-8"),
+            "scores.json was not written by gansmith or is damaged (JSONDecodeError",
+        ),
         (lambda run: write_json(run.scores, {"format": 9}), "scores.json was written by a newer gansmith"),
-        (lambda run: write_json(run.proof, {"format": 1, "proofs": [{"when": ""}]}), "proof.json is not what gansmith writes (KeyError"),
-        (lambda run: write_json(run.proof, [1]), "proof.json is not what gansmith writes (TypeError"),
+        (
+            lambda run: write_json(run.proof, {"format": 1, "proofs": [{"when": ""}]}),
+            "proof.json was not written by gansmith or is damaged (KeyError",
+        ),
+        (lambda run: write_json(run.proof, [1]), "proof.json was not written by gansmith or is damaged (TypeError"),
         (lambda run: write_json(run.data, [1]), "data.json does not say what this run was trained on"),
-        (lambda run: run.closest.write_bytes(b"no picture"), "closest.png is not a picture that can be read"),
-        (lambda run: cut(sorted(run.previews.glob("*.png"))[0]), "is not a picture that can be read"),
+        (lambda run: run.closest.write_bytes(b"no picture"), "closest.png is not a readable picture"),
+        (lambda run: cut(sorted(run.previews.glob("*.png"))[0]), "is not a readable picture"),
         (lambda run: cut(run.generator / "weights.safetensors"), "weights.safetensors cannot be read"),
     ],
 )
@@ -154,7 +160,7 @@ def test_a_generator_of_ones_own_is_shown_by_its_previews(tmp_path: Path) -> Non
     run = tiny.train(tmp_path, {"data.labels": "none"}, generator=module)
     text = said(report(run.path))
     assert "gansmith.load(path, generator=MyGenerator())" in text
-    assert "The same latents through time" in text
+    assert "The same latents over time" in text
     assert "The generator came from Python" in text
 
 

@@ -155,7 +155,7 @@ def test_changed_settings_are_refused_and_listed(untouched: Path) -> None:
     with pytest.raises(RunError) as told:
         gansmith.train("toy:ring", resume=untouched, seed=5, batch=BATCH, settings={"penalty.gamma": 2.5, "run.tick": TICK})
     words = str(told.value)
-    for part in ("run.seed is 0, asked for 5", "penalty.gamma is ", "asked for 2.5", "data.source is digits, asked for toy:ring"):
+    for part in ("run.seed is 0, requested 5", "penalty.gamma is ", "requested 2.5", "data.source is digits, requested toy:ring"):
         assert part in words
     assert "run.batch" not in words
     assert "run.tick" not in words
@@ -225,7 +225,7 @@ def test_changed_data_are_refused(tmp_path: Path) -> None:
     run = next((tmp_path / "runs").iterdir())
     pictures[3, 2, 2] ^= 1
     np.save(source, pictures)
-    with pytest.raises(DataError, match="are not those this run was trained on"):
+    with pytest.raises(DataError, match="are not the data that this run was trained on"):
         gansmith.train(resume=run)
     source.unlink()
     with pytest.raises(DataError, match=r"a\.npy"):

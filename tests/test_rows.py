@@ -237,13 +237,13 @@ def test_a_failure_half_way_leaves_nothing(
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["--where", "agee>3"], "there is no column 'agee' to ask for; did you mean 'age'"),
+        (["--where", "agee>3"], "there is no column 'agee'; did you mean 'age'"),
         (["--where", "plan=prro"], "'plan' has no level 'prro'; did you mean 'pro'"),
-        (["--where", "age"], "'age' is no condition"),
-        (["--where", "age>99"], "what is made goes from 18 to 59"),
+        (["--where", "age"], "'age' is not a condition"),
+        (["--where", "age>99"], "generated values go from 18 to 59"),
         (["--where", "age>50", "--where", "age<30"], "no row can have age>50 and age<30"),
         (["--where", "plan=pro", "--where", "plan_no=1"], "no row can have plan=pro and plan_no=1"),
-        (["--where", "since>2020-09-01", "--where", "until<2020-08-01"], "as the comparisons declared"),
+        (["--where", "since>2020-09-01", "--where", "until<2020-08-01"], "because the comparisons declared"),
         (["--where", "wishes=hello"], "not learned"),
         (["--where", "plan=pro", "--label", "yes", "--balance", "churn"], "a label and a balanced column"),
         (["--balance", "chrun"], "there is no column 'chrun'; did you mean 'churn'"),
@@ -252,11 +252,11 @@ def test_a_failure_half_way_leaves_nothing(
         (["--label", "maybe"], "there is no class 'maybe'"),
         (["--label", ""], "there is no class ''"),
         (["-o", "a.npz"], "no .npz"),
-        (["-o", "a.xlsx"], "rows are not written as .xlsx"),
-        (["-o", "a.csv.gz"], "rows are not written as .gz"),
-        (["--interpolate", "3"], "have no walks"),
-        (["--latents", "z.npz"], "no latents to choose"),
-        (["-n", "0"], "ask for at least 1"),
+        (["-o", "a.xlsx"], "rows cannot be written as .xlsx"),
+        (["-o", "a.csv.gz"], "rows cannot be written as .gz"),
+        (["--interpolate", "3"], "support no walks"),
+        (["--latents", "z.npz"], "no given latents"),
+        (["-n", "0"], "request at least 1"),
     ],
 )
 def test_what_cannot_be_drawn_gets_one_sentence(words: list[str], told: str, run: Run, say: Say) -> None:
@@ -267,7 +267,7 @@ def test_what_cannot_be_drawn_gets_one_sentence(words: list[str], told: str, run
 @pytest.mark.parametrize("words", [("invert", "made.png"), ("invert", "rows.csv"), ("directions",), ("directions", "--label", "yes")])
 def test_the_latent_of_rows_is_not_walked_or_sought(words: tuple[str, ...], run: Run, say: Say) -> None:
     verb, *rest = words
-    assert_told(say(verb, run.path, *rest), "this generator makes rows of a table, one choice after the other, so")
+    assert_told(say(verb, run.path, *rest), "this generator makes rows of a table, one choice after another, so")
     assert not list(Path.cwd().iterdir())
 
 
@@ -281,14 +281,14 @@ def test_latents_alone_are_no_rows_with_or_without_classes(run: Run) -> None:
             lambda of: of.directions(2),
             lambda of: gansmith.invert(of, made.sample(2).raw),
         ):
-            with pytest.raises(ConfigError, match=r"makes rows of a table, one choice after the other, so .*Draw rows with sample"):
+            with pytest.raises(ConfigError, match=r"makes rows of a table, one choice after another, so .*Draw rows with sample"):
                 ask(source)
 
 
 def test_a_file_that_is_there_is_not_written_over(run: Run, say: Say) -> None:
     Path("a.csv").write_text("mine")
-    assert_told(say("sample", run.path, "-o", "a.csv"), "is already there")
-    assert_told(say("impute", run.path, "a.csv", "-o", "a.csv"), "is already there")
+    assert_told(say("sample", run.path, "-o", "a.csv"), "already exists")
+    assert_told(say("impute", run.path, "a.csv", "-o", "a.csv"), "already exists")
     assert Path("a.csv").read_text() == "mine"
 
 
@@ -299,15 +299,15 @@ def test_an_empty_list_of_labels_is_refused(run: Run) -> None:
 
 def test_pictures_have_no_columns(pictures: Run, say: Say, tmp_path: Path) -> None:
     for words in (["--where", "a=1"], ["--balance", "a"]):
-        assert_told(say("sample", pictures.path, *words), "makes no rows of a table")
+        assert_told(say("sample", pictures.path, *words), "does not make rows of a table")
     customers.written(tmp_path)
-    assert_told(say("impute", pictures.path, tmp_path / "customers.csv"), "makes no rows of a table")
+    assert_told(say("impute", pictures.path, tmp_path / "customers.csv"), "does not make rows of a table")
     assert not list(Path.cwd().iterdir())
-    with pytest.raises(ConfigError, match="makes no rows of a table"):
+    with pytest.raises(ConfigError, match="does not make rows of a table"):
         pictures.sample(2, where=["a=1"])
-    with pytest.raises(ConfigError, match="make no frame"):
+    with pytest.raises(ConfigError, match="there is no frame"):
         pictures.sample(2).frame()
-    with pytest.raises(ConfigError, match="makes no rows of a table"):
+    with pytest.raises(ConfigError, match="does not make rows of a table"):
         pictures.generator.fill(np.zeros((1, 2)))
 
 
@@ -403,13 +403,13 @@ def test_a_table_with_nothing_missing_comes_back_as_it_was(run: Run, tmp_path: P
 @pytest.mark.parametrize(
     ("text", "out", "told"),
     [
-        ("a,b\n1,2\n", "f.csv", "has no column 'id', which the schema has"),
+        ("a,b\n1,2\n", "f.csv", "has no column 'id', but the schema does"),
         (customers.frame(2).drop(columns="age").rename(columns={"plan": "Plan"}).to_csv(index=False), "f.csv", "did you mean 'Plan'"),
         (customers.frame(0).to_csv(index=False), "f.csv", "no rows"),
         ("", "f.csv", "is empty"),
         (customers.frame(3).to_csv(index=False) + "1,2\n", "f.csv", "line 5 of .* has 2 cells"),
-        (customers.frame(3).to_csv(index=False), "f.json", "f.json names no table"),
-        (customers.frame(3).to_csv(index=False), "f", "f names no table"),
+        (customers.frame(3).to_csv(index=False), "f.json", "f.json is not the path of a table"),
+        (customers.frame(3).to_csv(index=False), "f", "f is not the path of a table"),
     ],
 )
 def test_what_cannot_be_filled_in_gets_one_sentence(text: str, out: str, told: str, run: Run, tmp_path: Path, say: Say) -> None:
@@ -422,7 +422,7 @@ def test_what_cannot_be_filled_in_gets_one_sentence(text: str, out: str, told: s
 def test_a_frame_without_rows_and_what_is_no_table_are_told(run: Run, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="the frame has no rows"):
         gansmith.impute(run.path, customers.frame(0), out=tmp_path / "a.csv")
-    with pytest.raises(DataError, match="is no table"):
+    with pytest.raises(DataError, match="is not a table"):
         gansmith.impute(run.path, 5, out=tmp_path / "a.csv")
     assert not list(tmp_path.iterdir())
 

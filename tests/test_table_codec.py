@@ -335,7 +335,7 @@ def test_declared_combinations_are_kept_whatever_their_number() -> None:
 def test_declared_combinations_that_are_all_rare_are_refused() -> None:
     rows = np.arange(60)
     columns = {"a": (category("a", 20), rows % 20), "b": (category("b", 15), rows % 15)}
-    with pytest.raises(DataError, match="a, b are declared to stay together, and no combination of their values stands in 5 rows"):
+    with pytest.raises(DataError, match="a, b are declared to stay together, and no combination of their values occurs in 5 rows"):
         fitted(columns, Constraint("together", ("a", "b")))
 
 
@@ -366,7 +366,7 @@ def test_a_declared_range_holds() -> None:
 
 
 def test_a_range_that_nothing_fits_is_refused() -> None:
-    with pytest.raises(DataError, match="can hold nothing"):
+    with pytest.raises(DataError, match="can take no value"):
         Grid.of(Column("a", "number", step=10.0, lowest=0, highest=100), 41, 49)
 
 

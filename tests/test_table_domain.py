@@ -106,7 +106,7 @@ def test_a_number_that_has_classes_is_made_as_one_of_them(tmp_path: Path) -> Non
     labels = codec.labels(codec.decode(torch.rand(500, codec.layout.channels) * 2 - 1), found.classes)
     assert labels is not None
     assert set(labels) <= set(range(30))
-    with pytest.raises(ConfigError, match="no row can have y=850: no such value is kept"):
+    with pytest.raises(ConfigError, match="no row can have y=850: the generator has no such value"):
         codec.allowed([codec.labelled("850")])
 
 
@@ -207,7 +207,7 @@ def test_a_parquet_file_of_pictures_is_no_table(tmp_path: Path) -> None:
         ("a,b\n1,2\n", {}, "one row"),
         ("a,b\n1,x\n2,y\n", {"target": "c"}, "no column 'c'"),
         ("a,b\n1,x\n2,x\n", {"target": "b"}, "one value"),
-        ("a,b\n1,x\n2,y\n", {"size": (8, 8)}, "data.size has no meaning"),
+        ("a,b\n1,x\n2,y\n", {"size": (8, 8)}, "data.size does not apply"),
         ("a,b\n1,x\n2,y\n", {"labels": "b.csv"}, "data.target"),
         ("a,b\n1,x\n2,y\n", {"table_schema": "nowhere.json"}, "nowhere.json cannot be read"),
         ("a,b\n,\n,\n", {}, "no column to learn"),
@@ -232,7 +232,7 @@ def test_comparisons_that_no_row_can_keep_are_told_when_the_data_are_opened(sour
     rows = frame()
     rows["big"] = rows["size"] - 100
     (tmp_path / "s.json").write_text(json.dumps({"constraints": [constraint]}))
-    with pytest.raises(ConfigError, match="no row can have all comparisons"):
+    with pytest.raises(ConfigError, match="no row can have all declared comparisons"):
         collect(rows, DataSettings(table_schema=str(tmp_path / "s.json")))
 
 

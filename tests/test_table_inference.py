@@ -316,48 +316,48 @@ def test_a_target_that_cannot_be_predicted_is_refused(name: str, said: str) -> N
         ({"columns": [{"name": "age", "kid": "number"}]}, "did you mean 'kind'"),
         ({"columns": [{"name": "age", "kind": "numbr"}]}, "did you mean 'number'"),
         ({"columns": [{"name": "age", "kind": "number", "form": "x"}]}, "forms of numbers are"),
-        ({"columns": [{"name": "age", "kind": "date", "form": "%Q"}]}, "no date can be read"),
+        ({"columns": [{"name": "age", "kind": "date", "form": "%Q"}]}, "cannot be used to read dates"),
         ({"columns": [{"name": "sex", "kind": "number"}]}, "'sex' cannot be of numbers: it holds 'm'"),
         ({"columns": [{"name": "sex", "kind": "date"}]}, "'sex' cannot be of dates"),
         ({"columns": [{"name": "sex", "kind": "date", "form": "%Y-%m-%d"}]}, "cannot have the form"),
         ({"columns": [{"name": "age", "kind": "boolean"}]}, "a boolean has 2"),
-        ({"columns": [{"name": "age", "lowest": "young"}]}, "a number was wanted"),
-        ({"columns": [{"name": "sex", "levels": "m"}]}, "a list of values was wanted"),
+        ({"columns": [{"name": "age", "lowest": "young"}]}, "a number was expected"),
+        ({"columns": [{"name": "sex", "levels": "m"}]}, "a list of values was expected"),
         ({"target": "sexx"}, "did you mean 'sex'"),
         ({"constraints": [{"relation": "les", "columns": ["age", "end"]}]}, "did you mean 'less'"),
         ({"constraints": [{"relation": "less", "columns": ["age", "ende"]}]}, "did you mean 'end'"),
-        ({"constraints": [{"relation": "less", "columns": ["age"]}]}, "names 1 columns; it wants 2"),
+        ({"constraints": [{"relation": "less", "columns": ["age"]}]}, "names 1 columns; it needs 2"),
         ({"constraints": [{"relation": "within", "columns": ["sex"], "lowest": 1}]}, "of kind category"),
         ({"constraints": [{"relation": "less", "columns": ["age", "day"]}]}, "a number, with 'day', a date"),
         ({"constraints": [{"relation": "within", "columns": ["age"], "low": 1}]}, "did you mean 'lowest'"),
-        ({"columns": {"zip": "category"}}, "a list was wanted, such as"),
-        ({"columns": ["zip"]}, "a list was wanted, such as"),
-        ({"columns": "zip"}, "a list was wanted, such as"),
-        ({"columns": None}, "a list was wanted, such as"),
-        ({"target": 5}, "the name of a column was wanted"),
-        ({"columns": [{"name": "age", "kind": ["number"]}]}, "a text was wanted"),
-        ({"columns": [{"name": "age", "form": 5}]}, "has form 5; a text was wanted"),
-        ({"columns": [{"name": "age", "blank": None}]}, "a text was wanted"),
+        ({"columns": {"zip": "category"}}, "a list was expected, such as"),
+        ({"columns": ["zip"]}, "a list was expected, such as"),
+        ({"columns": "zip"}, "a list was expected, such as"),
+        ({"columns": None}, "a list was expected, such as"),
+        ({"target": 5}, "the name of a column was expected"),
+        ({"columns": [{"name": "age", "kind": ["number"]}]}, "a text was expected"),
+        ({"columns": [{"name": "age", "form": 5}]}, "has form 5; a text was expected"),
+        ({"columns": [{"name": "age", "blank": None}]}, "a text was expected"),
         ({"columns": [{"name": "age", "form": "1,234"}]}, "forms of numbers are"),
-        ({"columns": [{"name": "day", "form": "Y-M-D"}]}, "no date can be read"),
+        ({"columns": [{"name": "day", "form": "Y-M-D"}]}, "cannot be used to read dates"),
         ({"columns": [{"name": "sex", "form": "%d.%m.%Y"}]}, "cannot have the form '%d.%m.%Y'"),
         ({"columns": [{"name": "sex", "form": "1.234,5"}]}, "cannot have the form '1.234,5'"),
         ({"columns": [{"name": "age", "step": 0}]}, "a number above 0"),
         ({"columns": [{"name": "age", "step": -1}]}, "a number above 0"),
         ({"columns": [{"name": "age", "step": math.nan}]}, "a number above 0"),
-        ({"columns": [{"name": "age", "lowest": None}]}, "a number was wanted"),
+        ({"columns": [{"name": "age", "lowest": None}]}, "a number was expected"),
         ({"columns": [{"name": "age", "missing": 2}]}, "from 0 to 1"),
         ({"columns": [{"name": "age", "lowest": 90, "highest": 20}]}, "lowest 90 above highest 20"),
         ({"columns": [{"name": "age", "lowest": 90}]}, "lowest 90 above highest 69"),
         ({"columns": [{"name": "sex", "levels": []}]}, "has no levels"),
         ({"columns": [{"name": "sex", "levels": ["m", "m"]}]}, "a list of values that differ"),
-        ({"columns": [{"name": "sex", "levels": [["m"]]}]}, "a list of values was wanted"),
+        ({"columns": [{"name": "sex", "levels": [["m"]]}]}, "a list of values was expected"),
         ({"columns": [{"name": "sex", "kind": "boolean", "levels": ["m"]}]}, "a boolean has 2"),
-        ({"constraints": {"relation": "less"}}, "a list was wanted, such as"),
-        ({"constraints": ["less"]}, "a list was wanted, such as"),
+        ({"constraints": {"relation": "less"}}, "a list was expected, such as"),
+        ({"constraints": ["less"]}, "a list was expected, such as"),
         ({"constraints": [{"relation": "together", "columns": "age"}]}, "a list of different names"),
         ({"constraints": [{"relation": "together", "columns": ["age", "age"]}]}, "a list of different names"),
-        ({"constraints": [{"relation": "within", "columns": ["age"], "lowest": "young"}]}, "a number was wanted"),
+        ({"constraints": [{"relation": "within", "columns": ["age"], "lowest": "young"}]}, "a number was expected"),
         ({"constraints": [{"relation": "within", "columns": ["age"]}]}, "a lowest, a highest or both"),
         ({"constraints": [{"relation": "within", "columns": ["age"], "lowest": 9, "highest": 1}]}, "not above the highest"),
     ],
@@ -373,7 +373,7 @@ def test_a_range_of_dates_is_given_as_dates_are_written() -> None:
     (constraint,) = infer(times, {"constraints": [within]})[0].constraints
     assert constraint.lowest == 1577925000.0
     assert constraint.highest == math.nextafter(1578268800.0, 0)  # the whole day
-    with pytest.raises(ConfigError, match="'seen' is a date and 'soon' is none"):
+    with pytest.raises(ConfigError, match="'seen' is a date, but 'soon' is not"):
         infer(times, {"constraints": [{**within, "lowest": "soon"}]})
 
 
@@ -406,7 +406,7 @@ def test_what_is_written_by_hand_is_taken() -> None:
     assert [c.relation for c in schema.constraints] == ["together", "within"]
     assert Schema.from_dict(json.loads(json.dumps(schema.to_dict()))) == schema
     assert overridden(schema, asked) == schema
-    with pytest.raises(DataError, match="must be known when the data are opened"):
+    with pytest.raises(DataError, match="must be set when the data are opened"):
         overridden(schema, {"columns": [{"name": "age", "kind": "number"}]})
 
 
@@ -433,7 +433,7 @@ def test_columns_are_found_by_name() -> None:
     raw = convert(fewer, schema)
     np.testing.assert_array_equal(raw[:, 0], [1, math.nan, math.nan])
     np.testing.assert_array_equal(raw[:, 2], [schema["sex"].levels.index("w"), math.nan, math.nan])
-    with pytest.raises(DataError, match="no column 'age', which the schema has"):
+    with pytest.raises(DataError, match="no column 'age', but the schema does"):
         convert(table(sex=["w"], day=[""], end=["1"]), schema)
 
 
@@ -618,6 +618,6 @@ def test_a_class_that_is_never_made_is_told() -> None:
     found = described(table(y=["yes"] * 597 + ["rare"] * 3, x=["1", "2"] * 300), "y")
     (told,) = [f for f in facts.findings(found) if f.code == "T116"]
     assert told.severity == "warning"
-    assert "never made, and cannot be asked for: 'rare'." in told.message
+    assert "never generated and cannot be requested: 'rare'." in told.message
     enough = described(table(y=["yes"] * 595 + ["rare"] * 5, x=["1", "2"] * 300), "y")
     assert "never" not in "".join(f.message for f in facts.findings(enough))

@@ -131,8 +131,8 @@ def test_names_that_look_like_values_are_told(tmp_path: Path) -> None:
         ("a,b\n1,2,\n3,4,\n", "line 2 of .* has 3 cells"),
         ("a^b^c\n1^2^3\n4^5^6\n", "read as one column, 'a\\^b\\^c', in which '\\^'"),
         ("a#b\n1#2\n3#4\n", "read as one column"),
-        ('a,b\n1,2\n3,"4\n5,6\n7,8\n', "ends within a quote that is opened in the row of line 3"),
-        ('a,b\n"1,2\n3,4', "row of line 2"),
+        ('a,b\n1,2\n3,"4\n5,6\n7,8\n', "ends within a quote that was opened in the row at line 3"),
+        ('a,b\n"1,2\n3,4', "row at line 2"),
         ("a b c\n1 2 3\n4 5 6\n", "read as one column"),
         (b"a,b\n1,\x00\n", "zero bytes"),
         (b"a,b\n1,\x81\xff\n2,3\n", "neither UTF-8 nor Windows-1252"),
@@ -162,13 +162,13 @@ def test_paths_that_are_no_tables(tmp_path: Path) -> None:
         "adlt.csv": "there is no file .* did you mean 'adult.csv'",
         "x" * 5000: "there is no file",
         ".": "a folder",
-        "a.png": "no table by its name",
+        "a.png": "not a table, by its name",
     }.items():
         (tmp_path / "a.png").write_bytes(b"x")
         assert recognises(str(tmp_path / name)) == name.endswith(".csv")
         with pytest.raises(DataError, match=said):
             read(tmp_path / name)
-    with pytest.raises(DataError, match="int, which is no table"):
+    with pytest.raises(DataError, match="int, which is not a table"):
         read(3)
 
 

@@ -60,11 +60,11 @@ def test_a_schema_that_was_written_is_read_again_as_it_was(tmp_path: Path, monke
     assert json.loads(Path("second.json").read_text()) == written
     code, _, err = said("describe", "digits", "--write-schema", "third.json")
     assert code == 2
-    assert "digits is no table" in err
+    assert "digits is not a table" in err
     assert not Path("third.json").exists()
     code, _, err = said("describe", "customers.csv", "--schema", "first.json", "--write-schema", ".", *known)
     assert code == 2
-    assert "which is a folder. Name a file: schema.json" in err
+    assert "which is a folder. Give a file: schema.json" in err
 
 
 def test_from_a_file_to_rows_that_stand_beside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: Say) -> None:
@@ -141,7 +141,7 @@ def test_neither_the_table_nor_its_run_is_needed_to_draw(tmp_path: Path) -> None
 
 BAD: dict[str, tuple[str, list[str], str]] = {
     "an empty file": ("", [], "is empty"),
-    "a header alone": ("a,b\n", [], "column names and no rows"),
+    "a header alone": ("a,b\n", [], "column names but no rows"),
     "one row": ("a,b\n1,2\n", [], "has one row"),
     "all missing": ("a,b\n" + "NA,\n" * 50, [], "has no column to learn"),
     "free text alone": (
@@ -154,9 +154,9 @@ BAD: dict[str, tuple[str, list[str], str]] = {
     "an id as target": ("id,b\n" + "".join(f"{i},{i % 3}\n" for i in range(60)), ["--target", "id"], "is an id, different in every row"),
     "a ragged row": ("a,b\n1,2\n3\n4,5\n", [], "line 3 of .* has 1 cell,"),
     "a strange delimiter": ("a:b:c\n" + "1:2:3\n" * 20, [], "was read as one column"),
-    "no text": ("a,b\n\0\0,2\n", [], "it holds zero bytes"),
+    "no text": ("a,b\n\0\0,2\n", [], "it contains zero bytes"),
     "no such schema": ("a,b\n1,2\n2,1\n", ["--schema", "no.json"], "the schema no.json cannot be read"),
-    "a size": ("a,b\n1,2\n2,1\n", ["--size", "64"], "data.size has no meaning for a table"),
+    "a size": ("a,b\n1,2\n2,1\n", ["--size", "64"], "data.size does not apply for a table"),
 }
 
 

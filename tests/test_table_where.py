@@ -73,16 +73,16 @@ def test_what_a_condition_means(text: str, values: tuple[float, ...], wanted: li
     [
         ("sx=Female", "did you mean 'sex'"),
         ("sex=Femal", "did you mean 'Female'"),
-        ("sex>1", "levels and no order"),
-        ("age", "is no condition"),
-        ("age>90", "what is made goes from 17 to 90"),
+        ("sex>1", "levels without an order"),
+        ("age", "is not a condition"),
+        ("age>90", "generated values go from 17 to 90"),
         ("age=16", "17 to 90"),
         ("age=old", "is a number"),
         ("age<17", "leaves nothing"),
         ("id=5", "not learned"),
         ("born=tomorrow", "is a date"),
         ("born>2200-01-01", "01.01.1970 to"),
-        ("pay>>=2,000,000", "what is made goes from 0.5 to 1,000,000"),
+        ("pay>>=2,000,000", "generated values go from 0.5 to 1,000,000"),
     ],
 )
 def test_what_cannot_be_asked_for(text: str, said: str) -> None:
@@ -368,7 +368,7 @@ def test_comparisons_that_cannot_hold_are_refused() -> None:
     raw[:, 1] += 100
     columns = (Column("a", "number", step=1, lowest=0, highest=49), Column("b", "number", step=1, lowest=100, highest=149))
     codec = TableCodec.fit(raw, Schema(columns, None, (Constraint("less", ("b", "a")),)))
-    with pytest.raises(ConfigError, match="no row can have all comparisons"):
+    with pytest.raises(ConfigError, match="no row can have all declared comparisons"):
         codec.allowed()
     circle = (Constraint("less", ("b", "a")), Constraint("less or equal", ("a", "b")))
     with pytest.raises(DataError, match="in a circle"):

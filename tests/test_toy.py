@@ -131,7 +131,7 @@ def test_a_codec_survives_json(opened: dict[str, Collection], name: str) -> None
 
 
 def test_channels_of_a_batch_of_another_shape_are_refused(opened: dict[str, Collection]) -> None:
-    with pytest.raises(DataError, match="this layout wants"):
+    with pytest.raises(DataError, match="this layout needs"):
         TOY.fit(opened["toy:ring"]).decode(torch.zeros(3, 4))
 
 
@@ -149,7 +149,7 @@ def test_it_recognises_nothing_else() -> None:
 
 
 def test_settings_that_say_nothing_here_are_refused_and_labels_can_be_left_out() -> None:
-    with pytest.raises(DataError, match=r"data\.size has no meaning"):
+    with pytest.raises(DataError, match=r"data\.size does not apply"):
         TOY.open("toy:ring", DataSettings(source="toy:ring", size=(8, 8)))
     bare = TOY.open("toy:sines", DataSettings(source="toy:sines", labels="none"))
     assert bare.labels is None

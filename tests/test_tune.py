@@ -463,7 +463,7 @@ def test_the_page_of_a_search_that_found_nothing() -> None:
         trials=(trial(0, 0.25, default=True),), judged=(), best=None, gain=None, winner="default", importance={}, final_minutes=2.0
     )
     said = page(replace(none, sentence="No trial."), pictures=False).said
-    for words in ("Nothing better beyond doubt", "There are no samples to show", "Too few trials"):
+    for words in ("Nothing clearly better", "There are no samples to show", "Too few trials"):
         assert words in said, words
     assert "by itself" not in said
     assert "real samples have 0.0300" in said
@@ -619,7 +619,7 @@ def test_a_line_that_a_kill_cut_off_is_dropped(folder: TuneFolder) -> None:
 
 @pytest.mark.parametrize(
     ("about", "words"),
-    [({"fingerprint": "g"}, "is of other data .fingerprint f, these have g"), ({"space": "t"}, "differs in its space from")],
+    [({"fingerprint": "g"}, "belongs to other data .fingerprint f, these have g"), ({"space": "t"}, "differs in its space from")],
 )
 def test_a_storage_that_belongs_to_something_else_is_refused(about: dict[str, str], words: str, folder: TuneFolder, tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/study.db"
@@ -794,7 +794,7 @@ def test_where_nothing_is_better_the_recipe_is_the_default(stubbed: dict[str, An
 def test_one_trial_is_the_default_alone(stubbed: dict[str, Any], tmp_path: Path) -> None:
     found = tune(tmp_path, trials=1)
     assert (len(found.found.trials), found.found.best, found.found.judged) == (1, None, ())
-    assert "No trial but the default" in found.found.sentence
+    assert "No trial except the default" in found.found.sentence
 
 
 def test_the_default_is_what_train_would_do(stubbed: dict[str, Any], tmp_path: Path) -> None:
@@ -897,9 +897,9 @@ def test_a_judgement_that_was_killed_goes_on_where_it_was(stubbed: dict[str, Any
 
 def test_a_finished_search_goes_on_only_with_more_to_spend(stubbed: dict[str, Any], tmp_path: Path) -> None:
     first = tune(tmp_path)
-    with pytest.raises(RunError, match=r"has already come to its end.*more --minutes"):
+    with pytest.raises(RunError, match=r"has already finished.*more --minutes"):
         tune(tmp_path, resume=first.path)
-    with pytest.raises(RunError, match="has already come to its end"):
+    with pytest.raises(RunError, match="has already finished"):
         tune(tmp_path, resume=first.path, trials=6, jobs=1)
     more = tune(tmp_path, resume=first.path, trials=8).found
     assert len(more.trials) == 8
@@ -942,10 +942,10 @@ def test_a_storage_is_found_again_from_anywhere_and_missed_where_it_is_gone(
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        ({"settings": {"run.seed": 3}}, "run.seed is 0, asked for 3"),
-        ({"data": "toy:grid"}, "data.source is toy:ring, asked for toy:grid"),
-        ({"space": {"penalty.gamma": [1, 2]}}, "the space is another"),
-        ({"storage": "sqlite:///x.db"}, "the storage is in the folder, asked for sqlite:////.*/x.db"),
+        ({"settings": {"run.seed": 3}}, "run.seed is 0, requested 3"),
+        ({"data": "toy:grid"}, "data.source is toy:ring, requested toy:grid"),
+        ({"space": {"penalty.gamma": [1, 2]}}, "the space is different"),
+        ({"storage": "sqlite:///x.db"}, "the storage is in the folder, requested sqlite:////.*/x.db"),
         ({"recipe": Recipe()}, "keeps its recipe"),
         ({"name": "x"}, "keeps its recipe and its name"),
         ({"minutes": 0}, "0 minutes"),
@@ -967,7 +967,10 @@ def test_what_is_no_search_is_told(stubbed: dict[str, Any], tmp_path: Path) -> N
         tune(tmp_path, resume=tmp_path)
     folder = tune(tmp_path).path
     asked = json.loads((folder / "tune.json").read_text())
-    for change, words in (({"format": 99}, "pip install -U gansmith"), ({"hands": 1, "nonsense": 2}, "is not what gansmith writes")):
+    for change, words in (
+        ({"format": 99}, "pip install -U gansmith"),
+        ({"hands": 1, "nonsense": 2}, "was not written by gansmith or is damaged"),
+    ):
         (folder / "tune.json").write_text(json.dumps({**asked, **change}))
         with pytest.raises(RunError, match=words):
             tune(tmp_path, resume=folder, minutes=60)
@@ -975,7 +978,7 @@ def test_what_is_no_search_is_told(stubbed: dict[str, Any], tmp_path: Path) -> N
 
 def test_a_search_is_held_by_one_process(stubbed: dict[str, Any], tmp_path: Path) -> None:
     folder = tune(tmp_path).path
-    with flocked(folder / "held.lock", wait=False), pytest.raises(RunError, match="another process is at work"):
+    with flocked(folder / "held.lock", wait=False), pytest.raises(RunError, match="another process is working"):
         tune(tmp_path, resume=folder, trials=9)
     assert len(tune(tmp_path, resume=folder, trials=9).found.trials) == 9
 
@@ -986,12 +989,12 @@ def test_other_data_in_the_same_place_are_refused(stubbed: dict[str, Any], tmp_p
     with pytest.raises(tiny.Crash):
         tune(tmp_path, data=tmp_path / "a.npy", audience=Killed(2))
     np.save(tmp_path / "a.npy", pictures[1])
-    with pytest.raises(DataError, match="are not those this search is of"):
+    with pytest.raises(DataError, match="are not the data of this search"):
         tune(tmp_path, resume=tmp_path / "a-tune-1")
     db = f"sqlite:///{tmp_path}/study.db"
     tune(tmp_path, data=tmp_path / "a.npy", storage=db)
     np.save(tmp_path / "a.npy", pictures[0])
-    with pytest.raises(RunError, match="is of other data"):
+    with pytest.raises(RunError, match="belongs to other data"):
         tune(tmp_path, data=tmp_path / "a.npy", storage=db)
     assert len(list(tmp_path.glob("a-tune-*"))) == 2  # none for the one that was refused
 
@@ -1070,7 +1073,7 @@ def test_an_interruption_says_how_to_go_on(stubbed: dict[str, Any], say: Say) ->
     stubbed["score"] = score
     code, _, err = say(*WORDS)
     assert code == 130
-    assert err == "Stopped; every trial that ended is kept. Go on with: gansmith tune --resume runs/toy-ring-tune-1\n"
+    assert err == "Stopped; every finished trial is kept. Go on with: gansmith tune --resume runs/toy-ring-tune-1\n"
 
 
 @pytest.mark.parametrize(
@@ -1164,7 +1167,7 @@ def test_a_trial_has_the_settings_that_are_told_of_it(searched: verb.Tuned) -> N
 def test_the_page_shows_both_beside_real_samples(searched: verb.Tuned) -> None:
     page = Reader(searched.report.read_text())
     assert len(page.all("img")) == 3
-    assert "Real, none of which was trained on" in page.said
+    assert "Real, not used for training" in page.said
     assert gansmith.Run(searched.path / "finals" / "found-1-1").sample(3).raw.shape == (3, 8, 8, 1)
 
 

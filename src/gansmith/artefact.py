@@ -102,7 +102,7 @@ class Samples:
     def frame(self) -> Any:
         """Rows of a table as a pandas frame, each column of its own type. ConfigError where they are no rows."""
         if not self.codec.layout.given:
-            raise ConfigError("these samples are no rows of a table, so they make no frame. Take .raw, an array.")
+            raise ConfigError("these samples are not rows of a table, so there is no frame. Use .raw, an array.")
         return cast(ChoiceCodec, self.codec).frame(self.raw)
 
     def picture(self, columns: int | None = None) -> Any:
@@ -145,7 +145,7 @@ class Generator:
         if network is None:
             if card.own_network:
                 raise RunError(
-                    f"{folder} holds the weights of a generator of your own. Pass the module: gansmith.load(path, generator=MyGenerator())."
+                    f"{folder} holds the weights of your own generator. Pass the module: gansmith.load(path, generator=MyGenerator())."
                 )
             try:
                 with torch.random.fork_rng(devices=[]):  # first weights, soon replaced, are no reason to move the caller's random state
@@ -156,7 +156,7 @@ class Generator:
         try:
             network.load_state_dict(load_file(weights))
         except FileNotFoundError:
-            raise RunError(f"{weights} is missing; the folder is not whole. Copy it again, or train again.") from None
+            raise RunError(f"{weights} is missing; the folder is incomplete. Copy it again, or train again.") from None
         except (SafetensorError, OSError) as error:
             raise RunError(f"{weights} cannot be read ({error}). Copy it again, or train again.") from None
         except RuntimeError as error:
@@ -187,7 +187,7 @@ class Generator:
             return self._conditions(self.rows, count, label, seed, start)
         if not self.classes:
             if label is not None:
-                raise ConfigError(f"label {label!r} was asked for, but this generator knows no labels: its data had none.")
+                raise ConfigError(f"label {label!r} was requested, but this generator has no labels: its data had none.")
             return None
         if label is not None:
             asked = [label] if isinstance(label, str) else list(label)
@@ -230,9 +230,9 @@ class Generator:
         ConfigError for an unknown label, a condition that no row can meet, or a truncation out of range.
         """
         if count < 1:
-            raise ConfigError(f"{count} samples were asked for; ask for at least 1.")
+            raise ConfigError(f"{count} samples were requested; request at least 1.")
         if not 0.0 < truncation <= 1.0:
-            raise ConfigError(f"truncation is {truncation}; it lies above 0 and up to 1 (1: no truncation).")
+            raise ConfigError(f"truncation is {truncation}; it must be above 0, up to 1 (1: no truncation).")
         size = self.card.network.latent
         assert size
         latents = latent.draw(seed, "sample", start, count, size)
@@ -240,7 +240,7 @@ class Generator:
             return self._rows(latent.truncate(latents, truncation), label, where, balance, start)
         if where or balance:
             raise ConfigError(
-                "conditions on columns were asked for, and this generator makes no rows of a table. Leave where and balance out."
+                "conditions on columns were given, but this generator does not make rows of a table. Leave where and balance out."
             )
         labels = self.labels(count, label, seed, start)
         return self.decode(latents, labels, start, truncation=truncation)
@@ -279,7 +279,7 @@ class Generator:
         Row i depends on (seed, start + i) and on itself alone. ConfigError for a generator that makes no rows of a table.
         """
         if not self.card.layout.given:
-            raise ConfigError("this generator makes no rows of a table, so there is nothing it can fill in.")
+            raise ConfigError("this generator does not make rows of a table, so it cannot fill in cells.")
         codec, size = cast(ChoiceCodec, self.codec), self.card.network.latent
         assert size
         mask, allowed = codec.unfilled(raw)
@@ -303,7 +303,7 @@ class Generator:
 
         `shift` [N, Z]: added to latents or styles, as `directions` tell. ConfigError for a generator that makes rows of a table.
         """
-        refuse_rows(self.card.layout, "a latent alone is no row")
+        refuse_rows(self.card.layout, "a latent alone does not determine a row")
         if not styled(self.network):
             latents = latent.truncate(latents, truncation)
         shift = torch.zeros_like(latents) if shift is None else shift
@@ -341,10 +341,10 @@ class Generator:
 
     def directions(self, count: int = 5) -> Directions:
         """The `count` directions in which samples change most. ConfigError where there are not so many, or rows.  arXiv:2007.06600"""
-        refuse_rows(self.card.layout, "a latent has no directions along which a row would change little by little")
+        refuse_rows(self.card.layout, "there are no directions in the latent space along which a row changes gradually")
         size, network = self.card.network.latent or 1, self.network
         if not 1 <= count <= size:
-            raise ConfigError(f"{count} directions were asked for; this generator has 1 to {size}, the numbers of its latent.")
+            raise ConfigError(f"{count} directions were requested; this generator has 1 to {size}, the dimensions of its latent.")
         drawn, condition = latent.draw(0, "directions", 0, STYLES, size).to(self.device), self.condition(self.labels(STYLES, None, 0))
         two = None if condition is None else condition[:2]
         space: Literal["latent", "style"] = "style" if styled(network) else "latent"
@@ -394,17 +394,17 @@ def save(folder: Path, card: Card, codec: dict[str, Any], weights: dict[str, Ten
 def refuse_rows(layout: Layout, so: str) -> None:
     """ConfigError for what cannot be done with the latent of rows of choices, `so` saying what follows for it."""
     if layout.given:
-        raise ConfigError(f"this generator makes rows of a table, one choice after the other, so {so}. Draw rows with sample instead.")
+        raise ConfigError(f"this generator makes rows of a table, one choice after another, so {so}. Draw rows with sample instead.")
 
 
 def _turns(codec: ChoiceCodec, wanted: Sequence[Any], label: Label | None, balance: str | None) -> list[Tensor]:
     """What rows that meet all conditions may choose [C], for each class or value that is drawn in turn."""
     if label is not None and balance is not None:
-        raise ConfigError("a label and a balanced column were asked for; say the label with where instead.")
+        raise ConfigError("a label and a balanced column were given; give the label with where instead.")
     if label is not None:
         names = [label] if isinstance(label, str) else [str(name) for name in label]
         if not names:
-            raise ConfigError("an empty list of labels was asked for. Name at least one, or leave it out.")
+            raise ConfigError("an empty list of labels was given. Give at least one, or leave it out.")
         each = {name: codec.allowed([*wanted, codec.labelled(name)]) for name in dict.fromkeys(names)}
         return [each[name] for name in names]
     whole = codec.allowed(wanted)

@@ -52,7 +52,7 @@ LEVELS = 4  # of a column that describe names
 WIDE = 160  # columns of a table that a program reads: no line is broken
 MARGIN, READ = 9, 110  # characters before a text and in a line of it, on a terminal
 SEVERITIES = {"severe": "bold red", "warning": "yellow", "note": "cyan"}
-BALANCED = "drawn    every class as often as any other (data.balance=false: as often as the data have it)"
+BALANCED = "drawn    every class equally often (data.balance=false: as often as in the data)"
 
 out = Console(highlight=False, soft_wrap=True, emoji=False, width=None if sys.stdout.isatty() else WIDE)
 err = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
@@ -309,7 +309,8 @@ def toy(
     if made.coverage is not None:
         c = made.coverage
         out.print(f"modes    {c.modes} of {c.there}")
-        out.print(f"quality  {c.quality:.1%} of {DRAWN:,} samples lie within {WITHIN:g} deviations of a mode; of the data {PERFECT:.1%} do")
+        within = f"within {WITHIN:g} standard deviations of a mode"
+        out.print(f"quality  {c.quality:.1%} of {DRAWN:,} samples lie {within}; {PERFECT:.1%} of the data do")
     for word, path in (("watch", made.animation), ("moments", made.strip), ("value", made.value), ("run", made.run.path)):
         out.print(f"{word:8} {escape(_short(path))}")
 
@@ -502,7 +503,7 @@ def tune(
         except KeyboardInterrupt:
             view.close()
             if view.folder is not None:
-                tell(f"Stopped; every trial that ended is kept. Go on with: gansmith tune --resume {shlex.quote(_short(view.folder))}")
+                tell(f"Stopped; every finished trial is kept. Go on with: gansmith tune --resume {shlex.quote(_short(view.folder))}")
             raise
     _show_tuned(found)
 
@@ -627,8 +628,11 @@ def _show_evaluation(found: Evaluation) -> None:
     from rich.table import Table
 
     c = found.conditions
-    out.print(f"judged   {escape(found.subject)}: {c['generated']:,} samples, {c['held_out']:,} held out, {c['training']:,} of training")
-    out.print(f"seen by  {escape(str(c['extractor']))}, {c['dimensions']} numbers a sample")
+    out.print(
+        f"judged   {escape(found.subject)}: {c['generated']:,} generated samples, {c['held_out']:,} held-out ones, "
+        f"{c['training']:,} training samples"
+    )
+    out.print(f"features {escape(str(c['extractor']))}, {c['dimensions']} dimensions")
     table = Table(box=None, pad_edge=False, header_style="")
     smote = any(s.smote is not None for s in found.scores)
     for column in ("metric", "samples", "95 % interval", "held-out", "copies", "noise", *(["SMOTE"] if smote else []), ""):
@@ -766,7 +770,7 @@ class Stage(View):
         super().__init__()
         self.speaks = os.environ.get("RANK", "0") == "0"
         self.run: Path | None = None
-        self.kept = "what the last checkpoint holds is saved"
+        self.kept = "everything up to the last checkpoint is saved"
         self.spoken = 0.0
         self.began: tuple[float, float] | None = None  # share and time from which what is left is told
 
@@ -814,8 +818,8 @@ class Stage(View):
         self.close()
         place = shlex.quote(_short(run))
         tell(
-            "Ended early: for a quarter of the run the generator had been far worse than at its best. That best one is what sampling uses. "
-            f"To go on all the same: gansmith train --resume {place} --set run.stop_early=false"
+            "Ended early: for a quarter of the run the generator was far worse than at its best. Sampling uses the best one. "
+            f"To go on anyway: gansmith train --resume {place} --set run.stop_early=false"
         )
 
     def _line(self, tick: Tick) -> str:
@@ -1004,7 +1008,12 @@ def _moment(seconds: float) -> str:
 
 def _fact(name: str, value: Any) -> str:
     """One fact in words; '' where there is nothing to tell."""
-    if name in ("fingerprint", "shape", "span", "count", "schema", "columns", "total_variance", "target") or value in (None, [], {}, ""):
+    if name in ("fingerprint", "shape", "span", "count", "schema", "columns", "total_variance", "target", "repeats") or value in (
+        None,
+        [],
+        {},
+        "",
+    ):
         return ""
     if name == "conditions":
         return "; ".join(

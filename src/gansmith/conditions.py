@@ -58,7 +58,7 @@ class Column:
         word = _word(value)
         if self.kind == "choice":
             if str(value).strip() not in self.choices:
-                raise ConfigError(f"{self.name}={value} is not what the data had; {nearest(str(value), self.choices)}")
+                raise ConfigError(f"{self.name}={value} does not occur in the data; {nearest(str(value), self.choices)}")
             return np.eye(self.size, dtype=np.float32)[self.choices.index(str(value).strip())]
         if self.kind == "yes/no":
             if word not in YES | NO:
@@ -66,7 +66,7 @@ class Column:
             return np.array([word in YES], np.float32)
         number = _number(word)
         if number is None or not self.lowest <= number <= self.highest:
-            raise ConfigError(f"{self.name}={value} is not what the data had, {self.known}. Ask for a number in between.")
+            raise ConfigError(f"{self.name}={value} is not possible; give a number in the range of the data, {self.known}.")
         return np.array([(number - self.centre) / self.spread], np.float32)
 
     def decode(self, part: np.ndarray) -> list[Any]:
@@ -226,23 +226,23 @@ def of_records(records: Sequence[Mapping[str, Any]], where: str) -> Conditions:
         empty = [i for i, value in enumerate(values) if value is None or str(value).strip() == ""]
         if empty:
             raise DataError(
-                f"{where} have no value of {name!r} for {len(empty):,} of {len(records):,} samples. Fill them in, or take the column out."
+                f"{where} have no value of {name!r} for {len(empty):,} of {len(records):,} samples. Fill them in, or remove the column."
             )
         column, part = _column(str(name), values, where)
         columns.append(column)
         parts.append(part)
     if not columns:
-        raise DataError(f"{where} have no column beside the file names. Add one, or pass --labels none.")
+        raise DataError(f"{where} have no column besides the file names. Add one, or pass --labels none.")
     return Conditions(np.concatenate(parts, 1, dtype=np.float32), tuple(columns))
 
 
 def of_matrix(values: np.ndarray, names: Sequence[str], where: str) -> Conditions:
     """Conditions of an array [N, K] of numbers, a column each. DataError where it is none, or has not as many names."""
     if values.ndim != 2 or values.dtype.kind not in "buif" or not values.size:
-        raise DataError(f"{where} are of shape {list(values.shape)} and dtype {values.dtype}; numbers [N, K] were wanted.")
+        raise DataError(f"{where} are of shape {list(values.shape)} and dtype {values.dtype}; numbers [N, K] were expected.")
     names = list(names) or [f"condition {i}" for i in range(values.shape[1])]
     if len(set(names)) != values.shape[1]:
-        raise DataError(f"{where} have {values.shape[1]} columns and {len(set(names))} different names. Give each a name of its own.")
+        raise DataError(f"{where} have {values.shape[1]} columns and {len(set(names))} different names. Give each a different name.")
     return of_records([dict(zip(names, row, strict=True)) for row in values.tolist()], where)
 
 
@@ -268,15 +268,13 @@ def _column(name: str, values: Sequence[Any], where: str) -> tuple[Column, np.nd
         return column, ((found[:, None] - mean) / std).astype(np.float32)
     odd = [str(value) for value, n in zip(values, numbers, strict=True) if n is None]
     if len(odd) < 0.5 * len(values):
-        raise DataError(
-            f"the column {name!r} of {where} holds numbers and {odd[0]!r}. Write a number that is finite, or take the column out."
-        )
+        raise DataError(f"the column {name!r} of {where} holds numbers and {odd[0]!r}. Write finite numbers, or remove the column.")
     texts = [str(value).strip() for value in values]
     choices = sorted(set(texts))
     if len(choices) > max(FEW_CHOICES, len(values) // 2):
         raise DataError(
-            f"the column {name!r} of {where} has {len(choices):,} different texts for {len(values):,} samples, which nothing can be "
-            "learned from. Take the column out."
+            f"the column {name!r} of {where} has {len(choices):,} different texts for {len(values):,} samples, too many to learn "
+            "from. Remove the column."
         )
     places = np.array([choices.index(text) for text in texts])
     return Column(name, "choice", tuple(choices)), np.eye(len(choices), dtype=np.float32)[places]

@@ -27,7 +27,7 @@ class DataSettings(Settings):
     """The data, and how they are brought into shape."""
 
     source: str = Field("digits", description="a path, hf:NAME, digits, or toy:ring, toy:grid, toy:sines")
-    domain: str | None = Field(None, description="image, table or toy; None: recognised from what is there")
+    domain: str | None = Field(None, description="image, table or toy; None: recognised from the data")
     size: tuple[int, int] | None = Field(None, description="height and width in pixels; None: chosen from the pictures")
     channels: int | None = Field(None, ge=1, le=512, description="1 grey, 3 colour, 4 with transparency; None: as the pictures are")
     fit: Literal["crop", "pad", "stretch"] = Field("crop", description="how a picture of another shape is brought to `size`")
@@ -231,11 +231,11 @@ class Recipe(Settings):
         if self.optimiser.beta2_end < self.optimiser.beta2:
             raise ConfigError("optimiser.beta2_end is lower than optimiser.beta2; beta2 rises during the burn-in.")
         if self.penalty.form == "finite" and self.penalty.name not in ("r1+r2", "r1", "r2"):
-            raise ConfigError(f"penalty.form=finite knows R1 and R2 alone, not {self.penalty.name}. Set penalty.form=exact.")
+            raise ConfigError(f"penalty.form=finite supports only R1 and R2, not {self.penalty.name}. Set penalty.form=exact.")
         if self.optimiser.name == "extra" and self.game.critics > 1:
-            raise ConfigError("optimiser.name=extra moves both players at once, so game.critics must be 1.")
+            raise ConfigError("optimiser.name=extra updates both networks at once, so game.critics must be 1.")
         if self.game.unrolled and (self.game.features or self.network.conditioning == "auxiliary"):
-            raise ConfigError("game.unrolled looks at logits alone. Leave game.features and network.conditioning=auxiliary out.")
+            raise ConfigError("game.unrolled supports only losses of logits. Leave game.features and network.conditioning=auxiliary out.")
         return self
 
 

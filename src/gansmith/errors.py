@@ -10,7 +10,7 @@ GansmithError              anything the user can mend; the command line prints i
 ├── StorageError           a file could not be written: no room, no permission
 └── MissingExtra           an optional dependency is not installed
 
-Each message says what was found, what was wanted, and how to mend it.
+Each message says what was found, what was expected, and how to mend it.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
     if near:
         return f"did you mean {near[0]!r}?"
     shown = ", ".join(names[:30]) + (", …" if len(names) > 30 else "")
-    return f"known are: {shown}." if names else "none are known."
+    return f"known are: {shown}." if names else "there are none."
 
 
 def storage_error(error: OSError, path: object) -> StorageError:
@@ -85,6 +85,6 @@ def storage_error(error: OSError, path: object) -> StorageError:
         return StorageError(f"No permission to write {path}. Choose a folder you may write to.")
     if error.errno in (errno.EEXIST, errno.ENOTDIR):
         return StorageError(
-            f"Could not write {path}: a file stands where a folder is wanted. Choose another folder, or move the file away."
+            f"Could not write {path}: a file exists where a folder is needed. Choose another folder, or move the file away."
         )
     return StorageError(f"Could not write {path}: {error.strerror or error}.")

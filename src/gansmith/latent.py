@@ -34,7 +34,7 @@ def truncate(latent: Tensor, psi: float, mean: Tensor | None = None) -> Tensor:
     so scores of truncated samples are no scores of the generator.
     """
     if not 0.0 <= psi <= 1.0:
-        raise ConfigError(f"the truncation is {psi}; it lies between 0 (one typical sample) and 1 (the full variety).")
+        raise ConfigError(f"the truncation is {psi}; it must lie between 0 (one typical sample) and 1 (full variety).")
     return latent * psi if mean is None else mean.lerp(latent, psi)
 
 

@@ -41,7 +41,9 @@ class Block:
         if self.kind not in ("bounded", "real", "onehot"):
             raise ConfigError(f"block {self.name!r} has kind {self.kind!r}; kinds are bounded, real and onehot.")
         if not (math.isfinite(self.centre) and 0.0 < self.spread < math.inf):
-            raise ConfigError(f"block {self.name!r} has centre {self.centre} and spread {self.spread}; it needs a number, and one above 0.")
+            raise ConfigError(
+                f"block {self.name!r} has centre {self.centre} and spread {self.spread}; these must be a number, and one above 0."
+            )
         if self.shares and (self.kind != "onehot" or len(self.shares) != self.size):
             raise ConfigError(
                 f"block {self.name!r} is {self.kind} of {self.size} with {len(self.shares)} shares; one for each choice is wanted."
@@ -108,7 +110,7 @@ class Layout:
         """Return x if it is a batch [B, C, *P] of this layout; else a DataError that says what was found and wanted."""
         if tuple(x.shape[1:]) != self.shape:
             wanted = ", ".join(str(n) for n in self.shape)
-            raise DataError(f"found a batch of shape {tuple(x.shape)}; this layout wants [B, {wanted}].")
+            raise DataError(f"found a batch of shape {tuple(x.shape)}; this layout needs [B, {wanted}].")
         return x
 
     def to_dict(self) -> dict[str, Any]:

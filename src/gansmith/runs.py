@@ -70,16 +70,16 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         with safe_open(path, "pt") as file:
             return {k: file.get_tensor(k) for k in file.keys()}, json.loads(file.metadata()["gansmith"])  # noqa: SIM118  (no mapping)
     except (OSError, SafetensorError, KeyError, TypeError, json.JSONDecodeError) as error:
-        raise RunError(f"{path} cannot be read ({error}). Copy the folder again from where it came, or train again.") from None
+        raise RunError(f"{path} cannot be read ({error}). Copy the folder again from its source, or train again.") from None
 
 
 def read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise RunError(f"{path} is missing; the folder {path.parent} is not whole. Train again, or copy the whole folder.") from None
+        raise RunError(f"{path} is missing; the folder {path.parent} is incomplete. Train again, or copy the whole folder.") from None
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise RunError(f"{path} cannot be read ({error}). Copy the folder again from where it came, or train again.") from None
+        raise RunError(f"{path} cannot be read ({error}). Copy the folder again from its source, or train again.") from None
 
 
 @dataclass(frozen=True)
@@ -278,7 +278,7 @@ def find(path: str | Path) -> RunFolder:
         raise RunError(f"there is no run {path}; " + nearest(folder.name, known))
     if (folder.path / SEARCH).is_file():
         told = f"its report, once it has ended, is {folder.report}. Give a run, such as those in {path}/finals."
-        raise RunError(f"{path} is the folder of a search and no run; {told}")
+        raise RunError(f"{path} is the folder of a search, not of a run; {told}")
     if not folder.recipe.is_file():
         raise RunError(f"{path} is not a run folder: it has no recipe.yaml. Give the folder that 'gansmith train' named at its end.")
     return folder

@@ -87,7 +87,5 @@ def policy(name: str, geometry: Geometry) -> Policy:
         raise ConfigError(f"there is no augmentation {name!r}; {nearest(name, POLICIES)}")
     if geometry not in POLICIES[name]:
         others = " or ".join(other for other in POLICIES if geometry in POLICIES[other])
-        raise ConfigError(
-            f"the augmentation {name} is made for a {' or a '.join(POLICIES[name])}; this data is a {geometry}. Use {others}."
-        )
+        raise ConfigError(f"the augmentation {name} is for a {' or a '.join(POLICIES[name])}; these data are a {geometry}. Use {others}.")
     return POLICIES[name][geometry]

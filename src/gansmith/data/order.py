@@ -136,7 +136,7 @@ class Feed:
         if not well.any():
             raise DataError(
                 f"none of the {len(index)} samples of a batch is finite (the first is number {int(index[0])}). "
-                "The data have changed since they were opened; put the old ones back, and go on with --resume."
+                "The data have changed since they were opened; restore the old ones, and go on with --resume."
             )
         kept = np.where(well, np.arange(len(index)), np.resize(np.flatnonzero(well), len(index)))
         return index[kept], taken[kept]

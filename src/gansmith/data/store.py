@@ -215,7 +215,7 @@ def cache_limit() -> int:
     except ValueError:
         limit = -1.0
     if not limit >= 0:
-        raise ConfigError(f"GANSMITH_CACHE_GB is {text!r}; it wants a number of gigabytes, for example 20.")
+        raise ConfigError(f"GANSMITH_CACHE_GB is {text!r}; it must be a number of gigabytes, for example 20.")
     return int(min(limit, 1e9) * 1e9)
 
 

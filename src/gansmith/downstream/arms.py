@@ -29,7 +29,7 @@ class Rare:
 
     def __post_init__(self) -> None:
         if not 0.0 < self.share <= 1.0:
-            raise ConfigError(f"the rare class {self.label!r} would keep a share of {self.share:g}; it lies above 0 and up to 1.")
+            raise ConfigError(f"the rare class {self.label!r} would keep a share of {self.share:g}; give a share above 0, up to 1.")
 
 
 @dataclass(frozen=True)
@@ -47,10 +47,10 @@ class Scheme:
 
     def __post_init__(self) -> None:
         if self.per_class is not None and self.per_class < 1:
-            raise ConfigError(f"{self.per_class} real samples a class were asked for; ask for at least 1, or None for all there are.")
+            raise ConfigError(f"{self.per_class} real samples per class were requested; request at least 1, or None for all.")
         if not 0.0 < self.ratio < float("inf"):
             raise ConfigError(
-                f"a ratio of {self.ratio:g} synthetic samples for each real one says nothing; give one above 0, for example 1."
+                f"a ratio of {self.ratio:g} synthetic samples for each real one is not possible; give one above 0, for example 1."
             )
 
     @property
@@ -87,13 +87,13 @@ def real_counts(labels: np.ndarray, classes: tuple[str, ...], scheme: Scheme) ->
         short = [f"{classes[k]!r} has {there[k]:,}" for k in np.flatnonzero(there < scheme.per_class)]
         if short:
             raise DataError(
-                f"{scheme.per_class:,} real samples of each class were asked for, and {', '.join(short[:3])} to train on. "
-                f"Ask for at most {there.min():,} (--per-class), or leave it out for all there are."
+                f"{scheme.per_class:,} real samples of each class were requested, but {', '.join(short[:3])} to train on. "
+                f"Request at most {there.min():,} (--per-class), or leave it out to use all."
             )
         wanted = np.full_like(there, scheme.per_class)
     if scheme.rare is not None:
         if scheme.rare.label not in classes:
-            raise ConfigError(f"there is no class {scheme.rare.label!r} to be rare; there are {', '.join(classes)}.")
+            raise ConfigError(f"there is no class {scheme.rare.label!r} to make rare; the classes are {', '.join(classes)}.")
         k = classes.index(scheme.rare.label)
         wanted[k] = min(wanted[k], max(1, round(scheme.rare.share * wanted[k])))
     return wanted
@@ -108,7 +108,7 @@ def extra_counts(counts: np.ndarray, classes: tuple[str, ...], scheme: Scheme) -
     extra[k] = round(scheme.ratio * (counts.max() - counts[k]))
     if not extra[k]:
         raise DataError(
-            f"the class {scheme.rare.label!r} is as large as any ({counts[k]:,}). Say to what share it is cut, for example 0.01."
+            f"the class {scheme.rare.label!r} is as large as any ({counts[k]:,}). Give the share to which it is cut, for example 0.01."
         )
     return extra
 

@@ -29,7 +29,7 @@ BRIGHTNESS = 0.2  # and all their values moved by up to so many standard deviati
 HOLE = 0.25  # and in half of them a rectangle with this share of the sides is emptied
 JITTER = 0.05  # rows and lines: noise on every number, in standard deviations of the data
 SCALE = 0.1  # rows and lines: standard deviation of the factor that a sample is multiplied with
-TURN = "; together with synthetic samples, a repeated real one and one of these in turn"
+TURN = "; together with synthetic samples, repeated real ones and synthetic ones in turn"
 
 
 @dataclass(frozen=True)

@@ -146,18 +146,20 @@ def _objection(arms: Mapping[str, Arm], differences: Sequence[Difference]) -> st
     best = max((arms[name] for name in WITHOUT if arms[name].scores), key=mean)
     ahead = mean(best) - mean(arms[ALL])
     if ahead > 0:
-        return f"{best.name} did better still, by {100 * ahead:.1f} points"
+        return f"{best.name} was even better, by {100 * ahead:.1f} points"
     for pair in RANKED:
         ranking = _ranking(pair, differences)
         if ranking and ranking.high < 0:
-            return f"the test samples are ranked worse than by {pair[1]}, {points(ranking)} of ROC area: a moved threshold does as much"
+            return (
+                f"the test samples are ranked worse than by {pair[1]}, {points(ranking)} of ROC area: moving the threshold would do as much"
+            )
     if NOISE not in arms:
         return ""
     control = _between(CONTROL, differences)
     if control is None:
-        return f"{NOISE} failed, so that nothing says whether noise would gain as much"
+        return f"{NOISE} failed, so it is unknown whether noise would gain as much"
     if control.low <= 0:
-        return f"noise in the place of the samples gains as much, as far as can be measured: {points(control)} over it"
+        return f"as far as can be measured, noise instead of the samples gains as much: {points(control)} over noise"
     return ""
 
 
@@ -192,15 +194,15 @@ def advice(settings: Sequence[Setting]) -> str:
     behind = [mean(a[REAL]) - mean(a[SYNTHETIC]) for a in arms if a[REAL].scores and a[SYNTHETIC].scores]
     if behind and min(behind) > FAR:
         return (
-            f"Trained on synthetic samples alone the model falls {100 * min(behind):.0f} points behind real ones: "
+            f"Trained on synthetic samples alone, the model is {100 * min(behind):.0f} points behind one trained on real samples: "
             "train the generator longer, and look at what 'gansmith evaluate' says of its samples."
         )
     if any(NOISE in a for a in arms):
         return (
-            "A model that names the rare class more often can gain without a generator, for example by a lower threshold for that class. "
+            "A model that predicts the rare class more often can gain without a generator, for example with a lower threshold for it. "
             "For more than that, train the generator longer, or on more samples of the class."
         )
     return (
         "Synthetic samples alone teach nearly as much as real ones, so more of them add little: a gain is likelier with fewer real samples "
-        "of a class, where one class is rare, or at another ratio; try these."
+        "per class, with a rare class, or at another ratio; try these."
     )

@@ -24,7 +24,7 @@ from gansmith.randomness import seed_of, stream
 SIDE = 32  # the default network first averages larger pictures down to about this side
 AGREE = 0.9  # share of answers that an estimator's scores must share, to be scores of classes
 PASS = 500  # samples predicted at a time
-ONCE = "each set once as a whole; where samples are altered, an altered copy of each besides"
+ONCE = "each set once as a whole; if samples are augmented, also one augmented copy of each"
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,9 @@ class Budget:
 
     def __post_init__(self) -> None:
         if self.steps < 1 or self.batch < 1 or not 0 < self.rate < math.inf:
-            raise ConfigError(f"a budget of {self.steps} steps of {self.batch} at a rate of {self.rate:g} trains nothing; all are above 0.")
+            raise ConfigError(
+                f"a budget of {self.steps} steps of {self.batch} at a rate of {self.rate:g} trains nothing; all three must be above 0."
+            )
 
 
 @dataclass(frozen=True)
@@ -259,7 +261,9 @@ def learner(model: Any, layout: Layout, budget: Budget, device: str = "cpu") -> 
         kind = "convolutional network" if layout.geometry == "plane" else "dense network"
         return Network(lambda: network(layout), budget, device, f"{kind} of {count:,} parameters")
     if isinstance(model, nn.Module):
-        raise ConfigError("model is a module, which would learn one set after another. Pass what builds a fresh one: lambda: MyNet().")
+        raise ConfigError(
+            "model is a module, which would be trained on one set after another. Pass a function that builds a new one: lambda: MyNet()."
+        )
     if not isinstance(model, type) and hasattr(model, "fit") and hasattr(model, "predict"):
         return Estimator(model, layout.condition)
     if _takes(model, 0):
@@ -291,7 +295,7 @@ def _tried(build: Callable[[], Any], layout: Layout) -> str:
             given = ", ".join(str(n) for n in layout.shape)
             raise ConfigError(f"model cannot take samples [B, {given}]: {first_line(error)}") from error
     if shape != (2, layout.condition):
-        raise ConfigError(f"model gives {shape} for 2 samples; one logit a class was wanted, [2, {layout.condition}].")
+        raise ConfigError(f"model gives {shape} for 2 samples; one logit per class is required, [2, {layout.condition}].")
     return type(module).__name__
 
 

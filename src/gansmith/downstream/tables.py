@@ -127,8 +127,8 @@ class Smote:
         """In these columns; the others are those of a real row of the class."""
         self.columns = columns
         self.words = (
-            f"SMOTE of {NEIGHBOURS} neighbours, a row between real ones of its class in the place of each repeated one; together with "
-            "synthetic rows, one of each sort in turn"
+            f"SMOTE of {NEIGHBOURS} neighbours, a row interpolated between real ones of its class instead of each repeated one; together "
+            "with synthetic rows, one of each kind in turn"
         )
 
     def augmented(self, sets: Sequence[TrainingSet], seed: int) -> list[TrainingSet]:

@@ -110,7 +110,7 @@ def _put(players: Players, tensors: dict[str, Tensor], name: str) -> None:
     except (KeyError, RuntimeError) as error:
         raise RunError(
             f"checkpoint {name} does not fit these networks ({str(error).splitlines()[0]}). "
-            "Resume with the networks the run was started with."
+            "Resume with the networks with which the run was started."
         ) from None
 
 

@@ -29,7 +29,7 @@ PARENT = "GANSMITH_LAUNCHED_BY"  # in a process made by `launch`: the id of the 
 DECODING = timedelta(hours=12)  # in which the others wait for the first process to decode the data; that one has died is seen at once
 PATIENCE = 5.0  # seconds in which a process whose first is gone may end by itself
 LOST = (
-    "a process of this run was lost, so the others stopped. What the last checkpoint holds is safe: "
+    "a process of this run was lost, so the others stopped. Everything up to the last checkpoint is saved: "
     "go on with 'gansmith train --resume RUN'."
 )
 
@@ -177,7 +177,7 @@ def _wait_for(others: Sequence[subprocess.Popen[bytes]], store: Any, log: Path |
     while not store.check([_here(rank) for rank in range(1, len(others) + 1)]):
         for process in others:
             if process.poll() is not None:
-                said = f" What it said is in {log}." if log else ""
+                said = f" Its output is in {log}." if log else ""
                 raise TrainingError(f"a process of this run ended before the first step (exit code {process.returncode}).{said}")
         time.sleep(0.02)
 

@@ -36,7 +36,7 @@ def recoveries(run: RunFolder) -> list[Recovery]:
     except TypeError as error:
         what = str(error).removeprefix("Recovery.__init__() ")
         raise RunError(
-            f"{run.recoveries} has a line that this gansmith does not know ({what}). Copy the folder again from where it came, or "
+            f"{run.recoveries} has a line that this version of gansmith does not know ({what}). Copy the folder again from its source, or "
             "upgrade with: pip install -U gansmith"
         ) from None
 

@@ -118,10 +118,10 @@ def choose(
     if name not in EXTRACTORS:
         raise ConfigError(f"there are no features {name!r}; {nearest(name, EXTRACTORS)}")
     if "schema" in collection.facts and name != "columns":
-        raise ConfigError(f"the features {name} are not of tables. Use the features columns, or say nothing of them.")
+        raise ConfigError(f"the features {name} are not for tables. Use the features columns, or leave --extractor out.")
     if weights and name not in WITH_WEIGHTS:
         raise ConfigError(
-            f"weights were given, and the features {name} take none; {' and '.join(WITH_WEIGHTS)} do. Leave one of the two out."
+            f"weights were given, but the features {name} take none; {' and '.join(WITH_WEIGHTS)} do. Leave one of the two out."
         )
     path = Path(weights) if weights else None
     return EXTRACTORS[name](Asked(collection, members, held_collection, held, path, device, seed, progress))

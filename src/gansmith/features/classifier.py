@@ -75,7 +75,7 @@ class Classifier:
         raw, labels = collection.raw, collection.labels
         if labels is None or len(np.unique(labels[members])) < 2:
             raise DataError(
-                "the features classifier need training samples of at least two classes, and there are not. "
+                "the features classifier need training samples of at least two classes, but there are fewer. "
                 "Label the data (folders named by class, or data.labels), or use the features pixels."
             )
         shape = tuple(raw.shape[1:])

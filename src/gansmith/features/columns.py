@@ -45,7 +45,7 @@ class Columns:
     def __call__(self, raw: np.ndarray) -> Tensor:
         if raw.shape[1:] != (self.width,):
             raise DataError(
-                f"found rows of shape {tuple(raw.shape[1:])} and an extractor for {self.width} columns. Give tables with the same columns."
+                f"found rows of shape {tuple(raw.shape[1:])}, but the extractor is for {self.width} columns. Give the same columns."
             )
         return tables.features(raw[:, self.places], self.reference, self.numeric)
 

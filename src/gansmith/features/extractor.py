@@ -68,7 +68,7 @@ def extract(
         if len(broken):
             raise DataError(
                 f"sample {start + int(broken[0])} gives {extractor.name} features that are not finite, so it holds values that are not "
-                "finite or far out of range. Remove such samples, or train the generator anew if it made them."
+                "finite or far out of range. Remove such samples, or train the generator again if it made them."
             )
         progress(min(start + step, count), count)
     return found

@@ -247,7 +247,7 @@ def state(weights: Path | None, progress: Callable[[int, int], None] = lambda do
         if found is None:
             raise DataError(
                 f"{weights} cannot be read, or was not made by gansmith from {PUBLISHED.filename}, and scores from other weights "
-                f"compare with none. Give that file itself, from {PUBLISHED.url}"
+                f"are not comparable. Give that file itself, from {PUBLISHED.url}"
             )
         return found
     source = None if weights is None else verified(weights, PUBLISHED)

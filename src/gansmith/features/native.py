@@ -15,8 +15,8 @@ def tensor(raw: np.ndarray, shape: Sequence[int]) -> Tensor:
     """raw [B, *P, C] of uint8, uint16 or float32 -> x [B, C, *P] float32, the same values. DataError unless samples are [*P, C] = shape."""
     if tuple(raw.shape[1:]) != tuple(shape):
         raise DataError(
-            f"found samples of shape {tuple(raw.shape[1:])} and an extractor for {tuple(shape)}. "
-            "Sets are compared in one size with the same channels: set data.size and data.channels."
+            f"found samples of shape {tuple(raw.shape[1:])}, but the extractor is for {tuple(shape)}. "
+            "Both sets need the same size and channels: set data.size and data.channels."
         )
     return torch.from_numpy(raw.astype(np.float32)).movedim(-1, 1)  # a copy: of a memory map, and where torch has no uint16
 

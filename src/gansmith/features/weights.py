@@ -99,7 +99,7 @@ def downloaded(published: Published, progress: Callable[[int, int], None]) -> by
     except (OSError, HTTPException) as error:
         raise DataError(
             f"{published.name} are not in the cache {cache_root()} and could not be fetched ({error}). "
-            f"Fetch {published.url} ({published.size >> 20} MiB) where there is a network, and give the file with --weights."
+            f"Fetch {published.url} ({published.size >> 20} MiB) on a machine with network access, and give the file with --weights."
         ) from None
     _refuse_another("what the server sent", hashlib.sha256(data).hexdigest(), published)
     return bytes(data)
@@ -121,6 +121,6 @@ def kept(published: Published, entry: str, progress: Callable[[int, int], None])
 def _refuse_another(what: str, found: str, published: Published) -> None:
     if found != published.sha256:
         raise DataError(
-            f"{what} is not {published.filename}: its SHA-256 begins with {found[:16]} and not with {published.sha256[:16]}, "
-            f"and scores from other weights compare with none. Fetch {published.url} again."
+            f"{what} is not {published.filename}: its SHA-256 begins with {found[:16]} instead of {published.sha256[:16]}, "
+            f"and scores from other weights are not comparable. Fetch {published.url} again."
         )

@@ -72,17 +72,17 @@ def predicted(train: np.ndarray, test: np.ndarray, numeric: np.ndarray, target: 
     train, test = (x[~np.isnan(x[:, target])] for x in (train, test))
     known = np.arange(len(numeric)) != target
     if not known.any():
-        raise DataError("found 1 column; a prediction needs at least 2, the target and one to predict it from. Leave it out.")
+        raise DataError("found 1 column; a prediction needs at least 2, the target and one to predict it from. Leave this metric out.")
     check_tables("a prediction of a column that is not missing", numeric, train=train, test=test)
     x, y, test_x, test_y = train[:, known], train[:, target], test[:, known], test[:, target]
     if len(np.unique(test_y)) < 2:
         raise DataError(
-            f"the target, column {target}, has one value in all {len(test)} test rows; there is nothing to predict. Give others."
+            f"the target, column {target}, has one value in all {len(test)} test rows; so there is nothing to predict. Give other rows."
         )
     if numeric[target]:
         if len(test_y) < LEAST:
             raise DataError(
-                f"found {len(test_y)} test rows with a target, column {target}; a prediction of a number needs {LEAST} to judge by."
+                f"found {len(test_y)} test rows with a target, column {target}; a prediction of a number needs at least {LEAST}."
             )
         return _regressed(x, y, test_x, test_y, numeric[known], seed)
     classes = np.unique(np.concatenate((y, test_y)))
@@ -124,7 +124,7 @@ def _explained(both: torch.Tensor) -> float:
     """Share of the variance of numbers that guesses explain.  [T, 2] -> 1"""
     variance = float(both[:, 0].var(unbiased=False))
     if not variance:  # without one group of rows: all that differ were in it
-        raise DataError("the target has one value in nearly all test rows; how well it is predicted cannot be said. Give more rows.")
+        raise DataError("the target has one value in nearly all test rows; so it cannot be said how well it is predicted. Give more rows.")
     return 1 - _squared_error(both) / variance
 
 

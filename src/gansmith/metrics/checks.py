@@ -25,15 +25,15 @@ def check(what: str, least: int = 1, **sets: Tensor) -> None:
         if unusable:
             raise DataError(
                 f"{unusable} of {len(x)} rows of the {name} features hold a NaN, an infinity or a number beyond {LARGEST:g}; {what} needs "
-                "finite ones. Find what made them, or leave these samples out."
+                "finite ones. Find their cause, or leave these samples out."
             )
         widths[name] = x.shape[1]
     if len(set(widths.values())) > 1:
         found = ", ".join(f"{name} {width}" for name, width in widths.items())
-        raise DataError(f"the features differ in width ({found}); {what} needs all from one extractor. Extract them again.")
+        raise DataError(f"the features differ in width ({found}); {what} needs them all from one extractor. Extract them again.")
 
 
 def check_neighbours(k: int) -> None:
     """ConfigError unless k is a number of neighbours."""
     if k < 1:
-        raise ConfigError(f"k is {k}; it is a number of nearest neighbours, at least 1.")
+        raise ConfigError(f"k is {k}; the number of nearest neighbours must be at least 1.")

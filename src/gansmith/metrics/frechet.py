@@ -42,7 +42,9 @@ class Moments:
                     shift = rows[:64].double().mean(0)
                     total, products = torch.zeros_like(shift), shift.new_zeros(len(shift), len(shift))
                 if rows.shape[1] != len(shift):
-                    raise DataError(f"found features of width {rows.shape[1]} after width {len(shift)}; all must come from one extractor.")
+                    raise DataError(
+                        f"found features of width {rows.shape[1]} after width {len(shift)}; all features must come from one extractor."
+                    )
                 x = rows - shift  # in 64 bits
                 total += x.sum(0)
                 for start in range(0, len(shift), COLUMNS):  # the lower half alone

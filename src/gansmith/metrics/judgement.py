@@ -107,20 +107,20 @@ class Meaning:
 
 INFINITE = "Fréchet distance, N → ∞"  # has no controls: the finite one's are as good, and these would cost most of the time
 MEANINGS: Mapping[str, Meaning] = {
-    "precision": Meaning("faithful", "higher", "share of samples that lie where real ones do"),
-    "density": Meaning("faithful", "higher", "how many real samples lie round each; about 1 is perfect"),
-    "two-sample AUC": Meaning("faithful", "lower", "how surely a classifier tells generated from real; 0.5 is not at all"),
+    "precision": Meaning("faithful", "higher", "share of samples that lie close to real ones"),
+    "density": Meaning("faithful", "higher", "how many real samples lie around each sample; about 1 is perfect"),
+    "two-sample AUC": Meaning("faithful", "lower", "how well a classifier tells generated from real samples; 0.5 is chance"),
     "Fréchet distance": Meaning("faithful", "lower"),
     INFINITE: Meaning("faithful", "lower"),
     "kernel distance": Meaning("faithful", "lower"),
     "sliced Wasserstein distance": Meaning("faithful", "lower"),
     "inception-type score": Meaning("faithful", "higher"),
-    "label agreement": Meaning("faithful", "higher", "share of samples to which a classifier gives the label they were asked for"),
-    "recall": Meaning("diverse", "higher", "share of real samples that lie where generated ones do"),
-    "coverage": Meaning("diverse", "higher", "share of real samples with a generated one near by"),
-    "near-copies": Meaning("original", "lower", "share nearer to a training sample than all but 5 % of held-out samples are"),
+    "label agreement": Meaning("faithful", "higher", "share of samples to which a classifier gives the label they were generated for"),
+    "recall": Meaning("diverse", "higher", "share of real samples that lie close to generated ones"),
+    "coverage": Meaning("diverse", "higher", "share of real samples with a generated one nearby"),
+    "near-copies": Meaning("original", "lower", "share of samples closer to a training sample than all but 5 % of held-out samples are"),
     "authenticity": Meaning("original", "higher"),
-    "distance ratio": Meaning("original", "higher", "of the distances to training and to held-out samples; 1 is perfect"),
+    "distance ratio": Meaning("original", "higher", "ratio of the distances to training and to held-out samples; 1 is perfect"),
     "data copying C_T": Meaning("original", "higher", "about 0 is perfect, well below is copying"),
 }
 DECIDING: Mapping[Word, tuple[str, ...]] = {
@@ -296,23 +296,23 @@ def verdicts(found: Sequence[Score], known: bool = True) -> tuple[Verdict, ...]:
         _closeness("faithful", whole, found),
         _closeness("diverse", whole, found),
         _originality(whole, known),
-        Verdict("useful", "unknown", "Not measured yet: 'gansmith prove' trains a model with the samples and without."),
+        Verdict("useful", "unknown", "Not measured yet: 'gansmith prove' trains a model with and without the samples."),
     )
 
 
 def _closeness(word: Word, whole: Sequence[Score], found: Sequence[Score]) -> Verdict:
     deciding = [s for s in whole if s.metric in DECIDING[word] and s.reliable]
     if not deciding:
-        return Verdict(word, "unknown", "No metric can tell on these data: their controls come out in the wrong order.")
+        return Verdict(word, "unknown", "No metric works on these data: the controls come out in the wrong order.")
     ways = {s.metric: way(s) for s in deciding}
     least = min(ways.values())
     answer: Answer = "yes" if least >= YES else "partly" if least >= PARTLY else "no"
     first = next(s for metric in DECIDING[word] for s in deciding if s.metric == metric)
     shown, floor = first.estimate.value, first.floor or 0.0
     if word == "faithful":
-        sentence = f"{_share(shown)} of the samples lie where real ones do; of held-out real ones {_share(floor)} do."
+        sentence = f"{_share(shown)} of the samples lie close to real ones; {_share(floor)} of held-out real ones do."
     else:
-        sentence = f"The samples reach {_share(shown)} of the real ones; held-out real ones reach {_share(floor)}."
+        sentence = f"{_share(shown)} of the real samples have a generated one nearby; {_share(floor)} have a held-out real one nearby."
     poor = [s.label for s in found if s.label is not None and s.word == word and s.reliable and way(s) < PARTLY]
     if poor:
         answer = "partly" if answer == "yes" else answer
@@ -330,16 +330,16 @@ def way(score: Score) -> float:
 
 def _originality(whole: Sequence[Score], known: bool) -> Verdict:
     if not known:
-        return Verdict("original", "unknown", "What the generator was trained on is not known, so copies of it cannot be looked for.")
+        return Verdict("original", "unknown", "The training data are not known, so copies of them cannot be looked for.")
     deciding = [s for s in whole if s.metric in DECIDING["original"] and s.reliable]
     if not deciding:
-        return Verdict("original", "unknown", "No metric can tell on these data: copies come out no worse than held-out real samples.")
+        return Verdict("original", "unknown", "No metric works on these data: copies come out no worse than held-out real samples.")
     score = deciding[0]
     chance = score.floor or 0.0
     beyond = score.estimate.low - chance
     answer: Answer = "no" if beyond > COPIED else "partly" if beyond > SUSPECT else "yes"
     share = _share(score.estimate.value)
-    sentence = f"{share} of the samples lie as near to a training sample as {_share(chance)} of new real ones would."
+    sentence = f"{share} of the samples count as near-copies of a training sample; {_share(chance)} of new real ones would."
     return Verdict("original", answer, sentence, (score.metric,))
 
 

@@ -165,7 +165,7 @@ def distance_ratio(found: Distances) -> Estimate:
     real_near, real_far = found.held_out_to_training, found.held_out_to_held_out
     for name, x in (("fake", far), ("held-out", real_far), ("held-out", real_near)):
         if not x.any():
-            raise DataError(f"all {name} samples coincide with real ones, so a distance ratio has no meaning. Remove duplicates first.")
+            raise DataError(f"all {name} samples coincide with real ones, so a distance ratio is meaningless. Remove duplicates first.")
     usual = real_near.mean() / real_far.mean()
     ratio = near.mean() / far.mean() / usual
     by_fake = (near - near.mean() / far.mean() * far) / far.mean() / usual  # what each sample moves the ratio by, times their count
@@ -194,7 +194,7 @@ def near_copies(found: Distances, quantile: float = 0.05) -> NearCopies:
     DataError for H < 1 / quantile - 1.
     """
     if not 0 < quantile < 1:
-        raise ConfigError(f"the quantile is {quantile}; it lies between 0 and 1 (0.05 is usual).")
+        raise ConfigError(f"the quantile is {quantile}; it must lie between 0 and 1 (0.05 is usual).")
     real = found.held_out_to_training
     rank = math.floor(quantile * (len(real) + 1) + 1e-9)
     if not rank:
@@ -228,7 +228,7 @@ def data_copying(found: Distances, fake: Tensor, training: Tensor, held_out: Ten
     if not weights:
         raise DataError(
             f"no region holds {LEAST_CELL} fake and {LEAST_CELL} held-out samples, which a data-copying test needs. Give more samples or "
-            "fewer cells; where there are plenty, the samples miss the regions of the data."
+            "fewer cells; if there are plenty, the samples miss the regions of the data."
         )
     weight = torch.tensor(weights, dtype=torch.float64) / sum(weights)
     return normal(float(weight @ torch.tensor(deviates, dtype=torch.float64)), float(weight.norm()))

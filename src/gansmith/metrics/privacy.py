@@ -79,7 +79,7 @@ def nearer_share(found: Distances) -> Estimate:
     if training != held_out:
         raise DataError(
             f"found {training} training and {held_out} held-out rows; a share of nearer rows needs as many of both, since a larger set "
-            "has a row nearer by. Thin the larger one."
+            "has closer rows. Subsample the larger one."
         )
     near, far = found.fake_to_training.distance[:, 0], found.fake_to_held_out
     return wilson(float((near < far).sum()) + float((near == far).sum()) / 2, len(near))
@@ -260,7 +260,7 @@ def inference(
     """
     check_tables("attribute inference", numeric, fake=fake, training=training, held_out=held_out)
     if len(numeric) < 2:
-        raise DataError("found 1 column; attribute inference needs at least 2, one to guess and one to know. Leave it out.")
+        raise DataError("found 1 column; attribute inference needs at least 2, one to guess and one that is known. Leave this metric out.")
     count = min(attacks, len(training), len(held_out))
     known = np.arange(len(numeric)) != secret
     points = _placed(fake[:, known], fake[:, known], numeric[known])

@@ -124,5 +124,5 @@ def _finite(values: Tensor, least: int, what: str) -> Tensor:
     x = values.double()
     bad = int((~x.isfinite()).sum())
     if bad:
-        raise DataError(f"{bad} of {len(x)} values are not finite; {what} needs numbers. Find what made them.")
+        raise DataError(f"{bad} of {len(x)} values are not finite; {what} needs finite numbers. Find their cause.")
     return x

@@ -66,18 +66,22 @@ class Sides:
 SHAPE, POOREST, TREND, AUC, BREAKS = "column shapes", "weakest column", "pair trends", "C2ST AUC", "rule breaks"
 NEARER, ALONE, TOGETHER, INFERRED = "nearer to training", "singling out, one column", "singling out, four columns", "attribute inference"
 MEANINGS: Mapping[str, Meaning] = {
-    SHAPE: Meaning("faithful", "higher", "mean over columns of 1 - the distance of the distributions; shuffling keeps it", blind=True),
+    SHAPE: Meaning(
+        "faithful", "higher", "mean over columns of 1 - the distance of the distributions; shuffling does not change it", blind=True
+    ),
     TREND: Meaning("faithful", "higher"),
-    AUC: Meaning("faithful", "lower", "how surely boosted trees tell generated rows from training rows; 0.5 is not at all"),
+    AUC: Meaning("faithful", "lower", "how well boosted trees tell generated rows from training rows; 0.5 is chance"),
     BREAKS: Meaning("faithful", "lower"),
-    "α-precision": Meaning("faithful", "higher", "do shells round the centre of the real rows hold as large a share of generated ones"),
+    "α-precision": Meaning(
+        "faithful", "higher", "whether shells around the centre of the real rows hold as large a share of generated ones"
+    ),
     "TRTS": Meaning("faithful", "higher", "trained on real rows, tested on generated ones"),
     POOREST: Meaning("diverse", "higher", blind=True),
-    "β-recall": Meaning("diverse", "higher", "do shells round the centre of the generated rows reach as large a share of real ones"),
+    "β-recall": Meaning("diverse", "higher", "whether shells around the centre of the generated rows hold as large a share of real ones"),
     "TSTR": Meaning("useful", "higher", "trained on generated rows, tested on held-out ones; beside it, trained on as many real ones"),
-    NEARER: Meaning("original", "lower", "share nearer to a training row than to as many held-out ones"),
-    ALONE: Meaning("original", "lower", "how much more often a value that stands out singles out a training row than a held-out one"),
-    TOGETHER: Meaning("original", "lower", "the same of four values that stand out together"),
+    NEARER: Meaning("original", "lower", "share of rows nearer to a training row than to as many held-out ones"),
+    ALONE: Meaning("original", "lower", "how much more often an unusual value singles out a training row than a held-out one"),
+    TOGETHER: Meaning("original", "lower", "the same for four values that are unusual together"),
     INFERRED: Meaning("original", "lower"),
 }
 DECIDING: Mapping[Word, tuple[str, ...]] = {
@@ -233,7 +237,7 @@ def _attacks(found: Sides, seed: int) -> list[Score]:
                 INFERRED,
                 partial(risk, partial(privacy.inference, secret=secret)),
                 0.0,
-                f"how much more often {found.names[secret]} is guessed of a training row than of a held-out one, from all else",
+                f"how much more often {found.names[secret]} is guessed of a training row than of a held-out one, from all other columns",
             )
             if secret is not None and len(found.names) > 1
             else ()
@@ -343,11 +347,11 @@ def _sentence(score: Score) -> str:
     assert score.floor is not None
     value, floor = _percent(score.estimate.value), _percent(score.floor)
     return {
-        SHAPE: f"Single columns are {value} alike on average; those of held-out rows {floor}.",
-        TREND: f"Pairs of columns are {value} alike on average; those of held-out rows {floor}.",
+        SHAPE: f"Single columns match the real ones by {value} on average; those of held-out rows by {floor}.",
+        TREND: f"Pairs of columns match the real ones by {value} on average; those of held-out rows by {floor}.",
         AUC: f"Boosted trees tell the rows from real ones with an AUC of {score.estimate.value:.2f}; held-out rows with {score.floor:.2f}.",
-        POOREST: f"One column is only {value} alike, each of held-out rows at least {floor}; {score.note}.",
+        POOREST: f"One column matches the real one by only {value}, each column of held-out rows by at least {floor}; {score.note}.",
         NEARER: f"{value} of the rows are nearer to the training rows than to as many held-out ones, where {floor} is chance.",
-        ALONE: "Single values that stand out among the rows point at training rows more often than at held-out ones.",
-        TOGETHER: "Values that stand out together among the rows point at training rows more often than at held-out ones.",
+        ALONE: "Unusual single values among the rows match training rows more often than held-out ones.",
+        TOGETHER: "Unusual combinations of values among the rows match training rows more often than held-out ones.",
     }[score.metric]

@@ -40,7 +40,7 @@ def check_tables(what: str, numeric: np.ndarray, least: int = 1, **sets: np.ndar
         if values.ndim != 2 or values.shape[1] != len(numeric) or not len(numeric):
             raise DataError(
                 f"the {name} rows have shape {list(values.shape)}; {what} needs [rows, {len(numeric)}], a column for each entry of "
-                "`numeric`. Give all sets in the same columns."
+                "`numeric`. Give all sets with the same columns."
             )
         if len(values) < least:
             raise DataError(f"found {len(values)} {name} rows; {what} needs at least {least}. Give more rows.")

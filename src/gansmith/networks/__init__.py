@@ -86,7 +86,7 @@ def pair(settings: NetworkSettings, layout: Layout) -> NetworkPair:
         raise ConfigError(f"there is no network {name!r}; {nearest(name, NETWORKS)}")
     found = NETWORKS[name]
     if found.told != layout.given:
-        rows, others = "these data are rows of choices; use network.name=row", "it is for rows of choices, as tables are; leave it out"
+        rows, others = "these data are rows of a table; use network.name=row", "it is for rows of a table; leave it out"
         raise ConfigError(f"network.name={name} does not suit: {rows if layout.given else others}.")
     if layout.geometry not in found.geometries:
         raise ConfigError(
@@ -105,8 +105,8 @@ def refuse_other_revision(settings: NetworkSettings, trained: object, where: obj
     own = revision(settings)
     if trained != own:
         raise RunError(
-            f"{where} holds weights of the {settings.name} network, revision {trained}, and this gansmith has revision {own}, which makes "
-            "other samples of them. Use the gansmith that trained them, or train again."
+            f"{where} holds weights of the {settings.name} network, revision {trained}, but this gansmith has revision {own}, which makes "
+            "different samples from them. Use the version that trained them, or train again."
         )
 
 
@@ -141,9 +141,7 @@ def _conditioned(found: NetworkPair, settings: NetworkSettings, layout: Layout) 
     assert settings.width
     how, width = settings.conditioning or "projection", settings.width
     if layout.given and how != "projection":
-        raise ConfigError(
-            f"network.conditioning={how} has no meaning for rows, whose discriminator is told as the generator is. Leave it out."
-        )
+        raise ConfigError(f"network.conditioning={how} does not apply to rows of a table. Leave it out.")
 
     def made(shown: Layout) -> Discriminator:
         network = found.discriminator(shown, width)
@@ -151,7 +149,7 @@ def _conditioned(found: NetworkPair, settings: NetworkSettings, layout: Layout) 
 
     if how == "auxiliary":
         if not layout.condition:
-            raise ConfigError("network.conditioning=auxiliary asks the discriminator for labels, and this data has none. Leave it out.")
+            raise ConfigError("network.conditioning=auxiliary asks the discriminator for labels, but these data have none. Leave it out.")
         return auxiliary(made(replace(layout, condition=0)), layout.condition)
     if how == "concatenation" and layout.condition:
         flat = "row" in found.geometries  # such a network does not mind positions, and K numbers do where K channels would be many more

@@ -20,7 +20,7 @@ SMALLEST = 4  # positions on the longer axis of the coarsest grid
 def grids(positions: tuple[int, ...]) -> list[tuple[int, ...]]:
     """Positions from the finest grid to the coarsest; each halves the one before, rounding up."""
     if not positions:
-        raise ConfigError("a convolutional network needs positions, and a row has none. Use network.name=dense.")
+        raise ConfigError("a convolutional network needs spatial positions, but a row has none. Use network.name=dense.")
     found = [positions]
     while max(found[-1]) > SMALLEST:
         found.append(tuple(math.ceil(p / 2) for p in found[-1]))

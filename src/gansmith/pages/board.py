@@ -63,7 +63,7 @@ def _card(word: Word, run: RunRecord) -> Card:
     command = run.command("prove" if word == "useful" else "evaluate")
     verdict = _verdict(word, run)
     if verdict is None:
-        return Card(word, "unmeasured", "Nobody has looked yet.", command=command)
+        return Card(word, "unmeasured", "Not checked yet.", command=command)
     if word == "useful":
         lines = tuple(_setting(s) for s in run.proof.settings) if run.proof else ()
     else:

@@ -97,18 +97,18 @@ PANELS = (
     Panel(
         "Losses",
         (("loss_d", "discriminator", 2), ("loss_g", "generator", 3)),
-        "What each player minimises; they settle rather than fall.",
+        "What each network minimises; losses settle rather than fall.",
     ),
     Panel(
         "What the discriminator believes",
         (("log_d_real", "log D(real)", 0), ("log_1_minus_d_fake", "log(1 − D(fake))", 1)),
-        "The two parts of its judgement. The thin line at −0.69 is a coin toss: it cannot tell.",
+        "The two terms of the minimax value. The thin line at −0.69 is chance: it cannot tell.",
         level=-math.log(2),
     ),
     Panel(
         "Logits",
         (("logit_real", "real", 0), ("logit_fake", "generated", 1)),
-        "The distance between the lines is what the discriminator still sees.",
+        "The distance between the lines is the difference that the discriminator still sees.",
     ),
     Panel(
         "Gradient penalties",
@@ -119,19 +119,19 @@ PANELS = (
     Panel(
         "Slope of the discriminator",
         (("slope", "mean slope", 2),),
-        "Where the gradient penalty looks. It asks for 1, the thin line.",
+        "Gradient norm where the penalty is taken. It is pulled towards 1, the thin line.",
         level=1.0,
     ),
     Panel(
         "Gradient norms",
         (("grad_d", "discriminator", 2), ("grad_g", "generator", 3)),
-        "Length of each player's gradient.",
+        "Norm of each network's gradient.",
         "log",
     ),
     Panel(
         "Learning rates",
         (("lr_discriminator", "discriminator", 2), ("lr_generator", "generator", 3)),
-        "The step size of each player.",
+        "The learning rate of each network.",
         "log",
     ),
 )
@@ -290,7 +290,7 @@ def arms(setting: Setting, measure: str, prefix: str) -> Chart | None:
     told = "; ".join(f"{a.name} {number(_mean(a))} (from {number(min(a.scores))} to {number(max(a.scores))})" for a in there)
     alt = f"{capital(measure)} on real samples held out of everything, mean and range over seeds: {told}."
     return Chart(
-        "What a model learned", _svg(draw, 0.75 + 0.42 * len(there), prefix), alt, "A dot is one seed, the upright bar their mean."
+        "What a model learned", _svg(draw, 0.75 + 0.42 * len(there), prefix), alt, "A dot is one seed, the vertical bar their mean."
     )
 
 
@@ -319,10 +319,10 @@ def differences(setting: Setting, measure: str, prefix: str) -> Chart | None:
         for d in there
     )
     alt = f"Paired differences with 95 % intervals: {told}."
-    caption = "The same seeds compared, with 95 % intervals. A filled mark is an effect: its interval leaves out zero. A hollow one is not."
+    caption = "Paired by seed, with 95 % intervals. A filled mark is an effect: its interval excludes zero. A hollow one is not."
     if ranked:
         caption += (
-            " Round: the measure. Square: the area under the ROC curve, which asks how the samples are ranked, whatever the threshold."
+            " Round: the measure. Square: the area under the ROC curve, which judges the ranking of the samples, whatever the threshold."
         )
     return Chart("What is gained or lost", _svg(draw, 0.75 + (0.6 if ranked else 0.42) * len(there), prefix), alt, caption)
 
@@ -334,10 +334,10 @@ def curves(settings: Sequence[Setting], measure: str, prefix: str) -> tuple[Char
     for ratio in sorted({s.ratio for s in swept}):
         few = [(float(s.per_class or 0), s) for s in swept if s.ratio == ratio]
         title = f"More real samples, {plain(ratio)} synthetic for each"
-        found.append(_sweep(title, "real samples a class", few, measure, f"{prefix}-sweep{len(found)}"))
+        found.append(_sweep(title, "real samples per class", few, measure, f"{prefix}-sweep{len(found)}"))
     for size in sorted({s.per_class or 0 for s in swept}):
         many = [(s.ratio, s) for s in swept if s.per_class == size]
-        title = f"More synthetic samples, {count(size)} real a class"
+        title = f"More synthetic samples, {count(size)} real per class"
         found.append(_sweep(title, "synthetic samples for each real one", many, measure, f"{prefix}-sweep{len(found)}"))
     return tuple(c for c in found if c is not None)
 

@@ -37,7 +37,7 @@ def of_data(run: RunRecord) -> list[tuple[str, str]]:
         ("trained on", data.get("training")),
         ("held out", f"{words.count(split['held_out'])}, {split['rule']}" if {"held_out", "rule"} <= split.keys() else None),
         ("each sample", " × ".join(map(str, [sum(b["size"] for b in layout["blocks"]), *layout["positions"]])) if layout else None),
-        ("brought into shape", known.get("rule")),
+        ("fitted", known.get("rule")),
         ("classes", known.get("classes")),
         ("conditions", {name: column["kind"] for name, column in known.get("conditions", {}).items()}),
         ("columns", {column["name"]: column["kind"] for column in known.get("schema", {}).get("columns", ())}),
@@ -71,7 +71,7 @@ def provisos(run: RunRecord) -> list[str]:
     own = [part for part, is_own in run.data.get("own", {}).items() if is_own]
     found = []
     if run.settings.get("run.minutes"):
-        found.append("The run ends by the clock, so on another day or machine it sees another number of samples.")
+        found.append("The run ends after a given time, so on another day or machine it sees a different number of samples.")
     if run.data.get("source") == "memory:":
         found.append("The data were passed from Python: pass them again, gansmith.train(data, recipe=...).")
     if own:

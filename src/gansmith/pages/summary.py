@@ -57,7 +57,7 @@ def _health(run: RunRecord, level: str) -> list[str]:
         recovered = [
             (words.plain(r["step"]), f"{r.get('code')} {r.get('message')}", as_typed(r.get("changes", {}))) for r in found.recoveries
         ]
-        parts += ["Went back, and on with other settings:", _table(("Step", "Illness", "Changed"), recovered)]
+        parts += ["Went back and continued with other settings:", _table(("Step", "Finding", "Changed"), recovered)]
     return parts
 
 

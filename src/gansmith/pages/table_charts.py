@@ -33,7 +33,9 @@ def marginals(found: Summary, prefix: str) -> tuple[Chart, ...]:
 
 def _marginal(column: Marginal, prefix: str) -> Chart:
     shape = f"{number(column.shape)} alike; held-out real rows {number(column.floor)}."
-    missing = " Missing: {} of the real rows, {} of the made ones.".format(*map(_percent, column.missing)) if any(column.missing) else ""
+    missing = (
+        " Missing: {} of the real rows, {} of the generated ones.".format(*map(_percent, column.missing)) if any(column.missing) else ""
+    )
     crowded = column.edges is not None and max((*column.real, *column.made)) > CROWDED
     log = " The scale is logarithmic." if crowded else ""
     if column.edges is None:
@@ -84,7 +86,7 @@ def _told(column: Marginal) -> str:
     apart = np.abs(np.subtract(column.real, column.made))
     most = np.argsort(-apart, kind="stable")[:3]
     return "; ".join(
-        f"{_place(column, int(i))} {_percent(column.real[i])} of real and {_percent(column.made[i])} of made rows" for i in most
+        f"{_place(column, int(i))} {_percent(column.real[i])} of real and {_percent(column.made[i])} of generated rows" for i in most
     )
 
 
@@ -113,12 +115,12 @@ def pairs(found: Summary, prefix: str) -> tuple[Chart, ...]:
             f"The darker, the less alike; full colour is {1 - FULL[0]:g} or below. Least alike: {_listed(found, trends, trends)}.",
         ),
         Chart(
-            "What pairs lost or gained",
+            "Associations lost or gained",
             _svg(lambda figure: _map(figure, names, moved, (PAINTS[0], PAINTS[1])), size, f"{prefix}-change"),
-            f"Map of how much more columns have to do with one another than in real rows. Largest changes: "
+            f"Map of how much more strongly columns are associated than in real rows. Largest changes: "
             f"{_listed(found, change, -np.abs(change))}.",
-            "Strength (correlation, or Cramér's V) among made rows less that among real ones: blue where columns have more to do with one "
-            f"another, orange where less; full colour is {FULL[1]:g} or more.",
+            "Strength (correlation, or Cramér's V) among generated rows minus that among real ones: blue where columns are more strongly "
+            f"associated, orange where less; full colour is {FULL[1]:g} or more.",
         ),
     )
 
@@ -181,7 +183,7 @@ def rare(found: Sequence[Rare], prefix: str) -> Chart | None:
         if kept:
             named["made"] = axes.scatter([r.real for r in kept], [max(r.made, least) for r in kept], color=PAINTS[0], linewidth=0, **look)
         if lost:
-            named["never made"] = axes.scatter(
+            named["never generated"] = axes.scatter(
                 [r.real for r in lost], [least] * len(lost), facecolor="none", edgecolor=PAINTS[1], marker="D", **look
             )
         for axis in (axes.xaxis, axes.yaxis):
@@ -189,12 +191,12 @@ def rare(found: Sequence[Rare], prefix: str) -> Chart | None:
             axis.set_major_formatter(FuncFormatter(lambda value, _: _percent(value)))
             axis.set_minor_locator(NullLocator())
         axes.set_xlabel("share of the real rows")
-        axes.set_ylabel("of the made rows")
+        axes.set_ylabel("share of the generated rows")
         _legend(axes, named)
 
-    told = ", ".join(f"{r.column} {r.level} ({_percent(r.real)} of real rows, {_percent(r.made)} of made)" for r in found[:TOLD])
-    alt = f"Shares of {len(found)} rare levels among real and made rows; {len(lost)} were never made. The least found: {told}."
-    return Chart("Rare levels", _svg(draw, HEIGHT + 0.5, prefix), alt, "On the line a level is as frequent as in the real rows.")
+    told = ", ".join(f"{r.column} {r.level} ({_percent(r.real)} of real rows, {_percent(r.made)} of generated)" for r in found[:TOLD])
+    alt = f"Shares of {len(found)} rare levels in real and generated rows; {len(lost)} were never generated. Most underrepresented: {told}."
+    return Chart("Rare levels", _svg(draw, HEIGHT + 0.5, prefix), alt, "On the line, a level is as frequent as in the real rows.")
 
 
 def _percent(value: float) -> str:

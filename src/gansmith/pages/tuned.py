@@ -50,7 +50,7 @@ class Shown:
         if self.found.winner == "found":
             return "yes", "✓", "Better settings were found"
         if self.found.gain is None or not self.found.gain.excludes_zero:
-            return "unknown", "○", "Nothing better beyond doubt"
+            return "unknown", "○", "Nothing clearly better"
         return "unknown", "○", "The default is better"
 
     @property
@@ -88,7 +88,7 @@ class Shown:
             return ""
         took, whole = (words.duration(60 * minutes) for minutes in (found.final_minutes, found.whole_minutes))
         return (
-            f"Each of these runs was as long as one of the default in {took} of an idle machine; by itself it would train for {whole}. "
+            f"Each of these runs was as long as {took} of the default on an idle machine; by itself it would train for {whole}. "
             "What is best for short runs need not be best for long ones: give the search more --minutes to know."
         )
 
@@ -158,7 +158,7 @@ def judged(found: Found) -> Chart | None:
         axes.set_xlabel("distance from fresh data; left is better")
 
     told = "; ".join(f"{name} {number(_mean(scores))} (from {number(min(scores))} to {number(max(scores))})" for name, scores in there)
-    caption = "A dot is a run with a seed of its own, the upright bar their mean."
+    caption = "A dot is a run with its own seed, the vertical bar their mean."
     return Chart("On fresh data", _svg(draw, BESIDES + ROW * len(there), "tune-judged"), f"Distances from fresh data: {told}.", caption)
 
 
@@ -187,7 +187,7 @@ def course(found: Found) -> Chart | None:
 
     alt = f"Distances of {len(complete)} complete trials from {number(min(scores))} to {number(max(scores))}; the best so far from "
     alt += f"{number(best[0])} to {number(best[-1])}."
-    caption = f"Distance from the data that were set aside for the search. Real samples have {_floor(found)}."
+    caption = f"Distance from the data set aside for the search. Real samples have {_floor(found)}."
     return Chart("Trial by trial", _svg(draw, HEIGHT, "tune-course"), alt, caption)
 
 
@@ -201,7 +201,7 @@ def importance(found: Found) -> Chart | None:
         axes = _rows(figure, [name for name, _ in several])
         axes.barh(range(len(several)), [100 * share for _, share in several], height=0.3, color=PAINTS[0])
         axes.set_xlim(0, None)
-        axes.set_xlabel("share of the differences between trials, %")
+        axes.set_xlabel("share of the variance between trials, %")
 
     told = ", ".join(f"{name} {share:.0%}" for name, share in several)
     complete = sum(t.state == "complete" for t in found.trials)

@@ -23,13 +23,15 @@ class Budget:
 
     def __post_init__(self) -> None:
         if not self.minutes > 0:
-            raise ConfigError(f"the budget is {self.minutes:g} minutes, in which nothing can be tried. Give --minutes above 0.")
+            raise ConfigError(f"the budget is {self.minutes:g} minutes, too little to try anything. Give --minutes above 0.")
         if math.isinf(self.minutes):
-            raise ConfigError("the budget has no end, and the time is divided into trials and the judgement. Give --minutes a number.")
+            raise ConfigError(
+                "the budget is not finite, but the time has to be divided between trials and the judgement. Give --minutes a number."
+            )
         if self.trials is not None and self.trials < 1:
-            raise ConfigError(f"the budget is {self.trials} trials, by which nothing can be found. Give --trials above 0, or leave it out.")
+            raise ConfigError(f"the budget is {self.trials} trials, which can find nothing. Give --trials above 0, or leave it out.")
         if self.jobs < 1:
-            raise ConfigError(f"{self.jobs} processes were asked for; --jobs takes 1 or more.")
+            raise ConfigError(f"{self.jobs} processes were requested; --jobs takes 1 or more.")
 
     @property
     def seconds(self) -> float:

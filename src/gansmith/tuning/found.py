@@ -150,7 +150,7 @@ def rival(trials: Sequence[Trial]) -> Trial | None:
 def decide(judged: Sequence[Judged], best: Trial | None) -> tuple[Estimate | None, Arm, str]:
     """(gain, whose settings are to be used, the sentence that says so)."""
     if best is None:
-        return None, "default", "No trial but the default came to its end, so recipe.yaml holds the default. Give the search more time."
+        return None, "default", "No trial except the default finished, so recipe.yaml holds the default. Give the search more time."
     over = gain(judged)
     failed = {arm: [j.seed for j in judged if j.arm == arm and j.measured is None] for arm in ARMS}
     if failed["found"]:
@@ -164,7 +164,7 @@ def decide(judged: Sequence[Judged], best: Trial | None) -> tuple[Estimate | Non
     between = f"95 % interval of the gain over {seeds} seeds: {_percent(over.low)} to {_percent(over.high)}"
     if over.low > 0:
         return over, "found", f"Samples of the settings found are {told} ({between}); recipe.yaml holds them."
-    first = "The default is better than anything found" if over.high < 0 else "Nothing was found that is better beyond doubt"
+    first = "The default is better than anything found" if over.high < 0 else "Nothing found is clearly better"
     rest = f"samples of the best settings found, which are in found.yaml, are {told} ({between})."
     return over, "default", f"{first}, so recipe.yaml holds the default: {rest}"
 

@@ -54,10 +54,10 @@ def write_schema(found: Description, path: str | Path) -> Path:
     DataError where what was described is no table, ConfigError where `path` is a folder, StorageError where the file cannot be written.
     """
     if "schema" not in found.facts:
-        raise DataError(f"{found.source} is no table ({found.domain}), and a schema is one of columns. Leave --write-schema out.")
+        raise DataError(f"{found.source} is not a table ({found.domain}), so it has no schema of columns. Leave --write-schema out.")
     path = Path(path)
     if path.is_dir():
-        raise ConfigError(f"the schema was to be written to {path}, which is a folder. Name a file: {path / 'schema.json'}")
+        raise ConfigError(f"the path given for the schema, {path}, is a folder. Give a file: {path / 'schema.json'}")
     write_json(path, found.facts["schema"])
     return path
 

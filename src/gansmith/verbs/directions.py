@@ -42,9 +42,9 @@ def directions(
     """
     for name, value, least in (("steps", steps, 2), ("rows", rows, 1)):
         if value < least:
-            raise ConfigError(f"{value} {name} were asked for; ask for at least {least}.")
+            raise ConfigError(f"{value} {name} were requested; request at least {least}.")
     if not 0.0 < reach < np.inf:
-        raise ConfigError(f"the reach is {reach}; it is a number above 0, in standard deviations.")
+        raise ConfigError(f"the reach is {reach}; it must be a number above 0, in standard deviations.")
     source = load(run, generator)
     found = source.directions(count)
     size, labels = source.card.network.latent or 1, source.labels(rows, label, seed)

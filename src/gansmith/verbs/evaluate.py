@@ -65,7 +65,7 @@ def evaluate(
     columns. DataError, ConfigError, RunError.
     """
     if count is not None and count < LEAST:
-        raise ConfigError(f"{count} samples were asked for; a judgement needs at least {LEAST} on each side.")
+        raise ConfigError(f"{count} samples were requested; a judgement needs at least {LEAST} on each side.")
     found = _sets(subject, against, training, settings or {}, data, generator, lambda done, all: progress(done, all, "reading"))
     most = max(LEAST, ROOM // found.training[:1].nbytes)
     n = min(count or MOST, most, len(found.held_out), len(found.training), *([found.most] if found.most is not None else []))
@@ -153,13 +153,13 @@ def _sets(
 ) -> Sets:
     if isinstance(subject, Run) or sets.is_run(subject):
         if training is not None or settings:
-            raise ConfigError("a run knows what it was trained on and in which form. Leave --training, --size and --channels out.")
+            raise ConfigError("a run knows its training data and their form. Leave --training, --size and --channels out.")
         run = subject if isinstance(subject, Run) else Run(subject, generator)
         return sets.of_run(run, against, data, opening)
     if not Path(subject).exists():
-        raise DataError(f"there is nothing at {subject}. Give a run, an exported generator, or samples in a folder or a file.")
+        raise DataError(f"{subject} does not exist. Give a run, an exported generator, or samples in a folder or a file.")
     if against is None:
-        raise ConfigError(f"{subject} is not a run, so nothing says what to judge it by. Give real data with --against.")
+        raise ConfigError(f"{subject} is not a run, so there are no real data to compare it with. Give them with --against.")
     if artefact.is_artefact(subject):
         return sets.of_export(subject, Generator.load(subject, generator), against, training, settings, opening)
     return sets.of_data(subject, against, training, settings, opening)
@@ -175,7 +175,7 @@ def _extractor(asked: str | Extractor | None, weights: str | Path | None, found:
         found.held_out.collection,
         found.held_out.members,
         weights=weights,
-        progress=lambda done, all: progress(done, all, "learning to see"),
+        progress=lambda done, all: progress(done, all, "training features"),
     )
 
 
@@ -198,17 +198,19 @@ def shuffled(raw: np.ndarray, seed: int) -> np.ndarray:
 def _warnings(found: Sets, n: int, seer: Extractor) -> tuple[str, ...]:
     said = []
     if n < FEW:
-        said.append(f"Only {n} samples on each side: the intervals are wide, and small faults are not seen.")
+        said.append(f"Only {n} samples on each side: the intervals are wide, and small faults go unnoticed.")
     if not found.known:
-        said.append("What the generator was trained on is not known here, so nothing is said of originality. Give it with --training.")
+        said.append("The training data are not known, so nothing is said about originality. Give them with --training.")
     if found.classes and any(p.labels is not None and p.labels_among(found.classes) is None for p in (found.held_out, found.training)):
-        said.append(f"The real samples have classes that are none of {', '.join(found.classes[:10])}; nothing is said class by class.")
+        said.append(
+            f"The real samples have classes that are not among {', '.join(found.classes[:10])}; there are no scores class by class."
+        )
     if len(found.training) > SEARCHED:
         said.append(f"Copies were looked for among {SEARCHED:,} of the {len(found.training):,} training samples.")
     if seer.name in ("pixels", "values") and len(found.facts["shape"]) > 2:
         said.append(
-            "Scores are of plain pixels, which see shape and colour and little of meaning. With labels, or --extractor inception, "
-            "they would see more."
+            "Scores are computed on plain pixels, which see shape and colour but little meaning. Labels, or --extractor inception, "
+            "give better features."
         )
     return tuple(said)
 

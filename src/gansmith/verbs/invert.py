@@ -66,17 +66,17 @@ def invert(
     """
     for name, value in (("starts", starts), ("steps", steps)):
         if value < 1:
-            raise ConfigError(f"{value} {name} were asked for; ask for at least 1.")
+            raise ConfigError(f"{value} {name} were requested; request at least 1.")
     if starts > POOL:
-        raise ConfigError(f"{starts} starts were asked for; there are {POOL} drawn samples to start from.")
+        raise ConfigError(f"{starts} starts were requested; there are {POOL} drawn samples to start from.")
     source = run if isinstance(run, Generator) else load(run, generator)
-    refuse_rows(source.card.layout, "no latent can be sought by small steps towards a given row")
+    refuse_rows(source.card.layout, "no latent can be found by small steps towards a given row")
     wanted = source.sample(1).raw
     given = pictures if isinstance(pictures, np.ndarray) else _opened([Path(path) for path in pictures], source, wanted)
     if not len(given) or given.shape[1:] != wanted.shape[1:] or given.dtype != wanted.dtype:
         raise DataError(
             f"found an array of shape {given.shape} and dtype {given.dtype}; this generator makes samples of shape {wanted.shape[1:]} and "
-            f"dtype {wanted.dtype}. Bring at least one to that form."
+            f"dtype {wanted.dtype}. Give at least one in that form."
         )
     if out is None:
         return _search(source, given, label, starts, steps, seed, progress)
@@ -164,7 +164,7 @@ def _pyramid(x: Tensor) -> Tensor:
 def _opened(paths: list[Path], source: Generator, wanted: np.ndarray) -> np.ndarray:
     """Picture files as native samples [N, H, W, C] of the form of `wanted`. DataError where one is of another."""
     if source.domain.name != "image" or wanted.shape[3] not in KINDS:
-        raise ConfigError("what this generator makes is not kept in picture files. From Python, pass samples as an array.")
+        raise ConfigError("this generator does not make pictures. From Python, pass samples as an array.")
     if not paths:
         raise DataError("no picture was given. Give at least one.")
     return np.stack([_picture(path, wanted) for path in paths])
@@ -177,13 +177,13 @@ def _picture(path: Path, wanted: np.ndarray) -> np.ndarray:
         data = path.read_bytes()
         head = header(io.BytesIO(data))
         if (head.height, head.width) != (height, width):
-            raise DataError(f"{path} is {head.height}x{head.width}, and this generator makes {height}x{width}. Bring it to that size.")
+            raise DataError(f"{path} is {head.height}x{head.width}, and this generator makes {height}x{width}. Resize it.")
         if head.depth != wanted.dtype:
-            raise DataError(f"{path} is stored as {head.depth}, and this generator makes {wanted.dtype}. Save it in that number format.")
+            raise DataError(f"{path} is stored as {head.depth}, but this generator makes {wanted.dtype}. Save it in that number format.")
         colours = decode(data, Target(height, width, 4, head.depth, "crop", WHITE))
         if (found := _channels(colours)) > channels:
             have = f"{channels} channel{'s' if channels > 1 else ''}"
-            raise DataError(f"{path} has {KINDS[found]}, and this generator's pictures have {have}. Convert it.")
+            raise DataError(f"{path} has {KINDS[found]}, but this generator's pictures have {have}. Convert it.")
         return decode(data, Target(height, width, channels, head.depth, "crop", WHITE))
     except FileNotFoundError:
         raise DataError(f"there is no picture {path}. Give the path of a picture file.") from None

@@ -44,4 +44,6 @@ def _entries(path: Path, key: str, entry: Callable[[Mapping[str, Any]], T]) -> l
             raise RunError(f"{path} was written by a newer gansmith. Upgrade with: pip install -U gansmith")
         return [entry(e) for e in values[key]]
     except (OSError, KeyError, TypeError, ValueError) as error:
-        raise RunError(f"{path} is not what gansmith writes ({type(error).__name__}: {error}). Move it away and measure again.") from None
+        raise RunError(
+            f"{path} was not written by gansmith or is damaged ({type(error).__name__}: {error}). Move it away and measure again."
+        ) from None

@@ -72,7 +72,9 @@ class Opened:
         keys = split.keys(collection.digests, rule)
         held = split.held_out(keys, recipe.data.held_out, config.split_seed(recipe), collection.labels)
         if (~held).sum() < 2:
-            raise DataError(f"{int((~held).sum())} sample is left to train on; a game needs at least 2. Add data, or lower data.held_out.")
+            raise DataError(
+                f"{int((~held).sum())} sample is left to train on; training needs at least 2. Add data, or lower data.held_out."
+            )
         if collection.conditions is not None:
             collection = replace(collection, conditions=collection.conditions.fitted(np.flatnonzero(~held)))
         return cls(domain, collection, domain.fit(collection, np.flatnonzero(~held)), held, rule)

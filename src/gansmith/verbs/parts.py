@@ -72,8 +72,8 @@ def check_parts(parts: Parts, layout: Layout, recipe: Recipe, several: bool = Fa
     if parts.generator is not None:
         if recipe.game.likelihood and not hasattr(parts.generator, "surprise"):
             raise ConfigError(
-                "game.likelihood asks your generator how unlikely it holds a row. Give it a method surprise(x, condition) -> [B], or set "
-                "game.likelihood=0."
+                "game.likelihood asks your generator for the surprise of a row. Give it a method surprise(x, condition) -> [B], "
+                "or set game.likelihood=0."
             )
         given = f"latents [B, {latents}] (network.latent={latents})"
         x = _try("generator", parts.generator, generate, torch.zeros(2, latents), condition, given, told)
@@ -88,14 +88,16 @@ def check_parts(parts: Parts, layout: Layout, recipe: Recipe, several: bool = Fa
             "discriminator", parts.discriminator, logits_of, torch.zeros(2, *judged.shape), condition, f"samples [B, {shape}]", told
         )
         if tuple(logits.shape) != (2,):
-            raise ConfigError(f"the discriminator gives {logits.numel() // 2} numbers for each sample; one logit is wanted, [B] or [B, 1].")
+            raise ConfigError(
+                f"the discriminator gives {logits.numel() // 2} numbers for each sample; one logit is required, [B] or [B, 1]."
+            )
         if condition is not None and recipe.network.conditioning == "auxiliary":
             guess = _try(
                 "discriminator", parts.discriminator, _guess, torch.zeros(2, *judged.shape), condition, f"samples [B, {shape}]", told
             )
             if guess.shape != condition.shape:
                 raise ConfigError(
-                    f"the classes of the discriminator gives {tuple(guess.shape)} for 2 samples; (2, {condition.shape[1]}) was wanted, a "
+                    f"the classes of the discriminator gives {tuple(guess.shape)} for 2 samples; (2, {condition.shape[1]}) was expected, a "
                     "number for each of a condition."
                 )
 
@@ -113,11 +115,11 @@ def _check_asked(discriminator: nn.Module, layout: Layout, recipe: Recipe) -> No
     has = {name: hasattr(discriminator, name) for name in ("features", "head", "classes")}
     if recipe.game.features and not (has["features"] and has["head"]):
         raise ConfigError(
-            f"game.features compares what your discriminator makes of samples. Give it methods {two}, or leave game.features out."
+            f"game.features compares your discriminator's features of samples. Give it methods {two}, or leave game.features out."
         )
     if recipe.network.conditioning == "auxiliary":
         if not layout.condition:
-            raise ConfigError("network.conditioning=auxiliary asks the discriminator for labels, and this data has none. Leave it out.")
+            raise ConfigError("network.conditioning=auxiliary asks the discriminator for labels, but these data have none. Leave it out.")
         if not all(has.values()):
             raise ConfigError(
                 f"network.conditioning=auxiliary asks your discriminator for labels. Give it methods {two}, and "
@@ -131,7 +133,7 @@ def _check_asked(discriminator: nn.Module, layout: Layout, recipe: Recipe) -> No
     for setting, used in ignored.items():
         if used:
             raise ConfigError(
-                f"{setting} changes the recipe's own discriminator, and you brought yours. Leave it out, or build it into yours."
+                f"{setting} changes the recipe's own discriminator, but you passed your own. Leave it out, or build it into yours."
             )
 
 
@@ -146,8 +148,8 @@ def _try(
 ) -> Tensor:
     if condition is not None and not _takes_two(module):
         raise ConfigError(
-            f"these data have {told[0]}, and the forward of the {name} takes no condition. Let it take {told[1]} "
-            f"[B, {condition.shape[1]}] as its second argument, or leave the labels aside with data.labels=none."
+            f"these data have {told[0]}, but the forward of the {name} takes no condition. Let it take {told[1]} "
+            f"[B, {condition.shape[1]}] as its second argument, or ignore the labels with data.labels=none."
         )
     try:
         with torch.no_grad():

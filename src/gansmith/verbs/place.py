@@ -15,7 +15,7 @@ def free(out: str | Path) -> Path:
     """The whole path of what is to be written. StorageError where something is there already, other than an empty folder."""
     target = Path(os.path.abspath(out))  # noqa: PTH100  (not resolve: a link is replaced, not what it leads to)
     if target.exists() and (target.is_file() or any(target.iterdir())):
-        raise StorageError(f"{target} is already there. Choose another place, or remove it first.")
+        raise StorageError(f"{target} already exists. Choose another path, or remove it first.")
     return target
 
 

@@ -294,8 +294,8 @@ def out_of_memory_told() -> Iterator[None]:
         if not isinstance(error, MemoryError | torch.OutOfMemoryError) and "DefaultCPUAllocator" not in str(error):
             raise
         raise TrainingError(
-            "there is not enough memory for this run. Lower run.batch (--batch), network.width or --size, or close what else uses the "
-            f"device; what the last checkpoint holds is kept. ({str(error).splitlines()[0] if str(error) else type(error).__name__})"
+            "there is not enough memory for this run. Lower run.batch (--batch), network.width or --size, or close other programs on the "
+            f"device; everything up to the last checkpoint is kept. ({str(error).splitlines()[0] if str(error) else type(error).__name__})"
         ) from error
 
 

@@ -36,8 +36,8 @@ from gansmith.verbs.train import automatic_device
 LEAST_SEEDS = 3  # that have an interval
 FEW_SEEDS = 5  # below it an interval says little
 FEW_TESTS = 20  # samples of a class, below which one of them moves its recall by more than 5 points
-CONTROL = f"{arms.NOISE}: synthetic samples replaced by real ones of the generator's training, every number taken from another one"
-RANKING = "area under the ROC curve, the mean over classes of each against the rest"
+CONTROL = f"{arms.NOISE}: synthetic samples replaced by real training samples in which every number is taken from a different sample"
+RANKING = "area under the ROC curve, one class against the rest, mean over classes"
 LOOKED_AT = 3000  # training samples by which it is decided whether pictures are mirrored
 
 Progress = Callable[[int, int, str], None]
@@ -140,10 +140,10 @@ def prove(
     there are no labels, no held-out part, or where test samples are among those trained on.
     """
     if seeds < LEAST_SEEDS:
-        raise ConfigError(f"a difference over {seeds} seeds has no interval; give at least {LEAST_SEEDS}, better {FEW_SEEDS}.")
+        raise ConfigError(f"a difference over {seeds} seeds has no interval; give at least {LEAST_SEEDS}, preferably {FEW_SEEDS}.")
     schemes = [Scheme(n, float(r), _rare(rare)) for n in per_class for r in ratios]
     if not schemes:
-        raise ConfigError("per_class and ratios need at least one entry each; None in per_class means all samples there are.")
+        raise ConfigError("per_class and ratios need at least one entry each; None in per_class means all samples.")
     run = run if isinstance(run, Run) else Run(run, generator if isinstance(generator, nn.Module) else None)
     found = sets.of_run(run, test, data, lambda done, all: progress(done, all, "reading"))
     own = run.generator
@@ -153,7 +153,9 @@ def prove(
         arms.extra_counts(arms.real_counts(labels, classes, scheme), classes, scheme)
     drawer = own if generator is None or isinstance(generator, nn.Module) else generator
     if tuple(drawer.classes) != classes:
-        raise DataError(f"the generator knows the classes {_listed(drawer.classes)}, the data have {_listed(classes)}. Both must be alike.")
+        raise DataError(
+            f"the generator knows the classes {_listed(drawer.classes)}, the data have {_listed(classes)}. Both must have the same classes."
+        )
     each = seeds * len(schemes[0].arms)  # trainings of a setting; all have the same arms
     device = automatic_device(Recipe())
     spent = budget if isinstance(budget, Budget) else Budget() if budget is None else Budget(steps=budget)
@@ -178,7 +180,7 @@ def prove(
         subject=found.subject,
         conditions={
             **found.about,
-            "trained": trained if drawer is own else f"{type(drawer).__name__} in the place of the run's {trained}",
+            "trained": trained if drawer is own else f"{type(drawer).__name__} instead of the run's {trained}",
             "training": len(labels),
             "model": means.learn.words,
             "budget": means.learn.spent,
@@ -220,20 +222,20 @@ def _labels(found: Sets, of_rows: bool) -> np.ndarray:
     conditions = found.training.collection.conditions
     if conditions is not None:
         raise DataError(
-            f"the data of {found.subject} have conditions ({', '.join(c.name for c in conditions.columns[:5])}) and no classes, and a "
+            f"the data of {found.subject} have conditions ({', '.join(c.name for c in conditions.columns[:5])}) but no classes, and a "
             "proof trains models to tell classes apart. Give one column of classes with --labels, and train again."
         )
     if found.training.labels is None:
         mend = (
-            "Say with --target which column of few values they are to predict, and train again"
+            "Name a column with few values for them to predict with --target, and train again"
             if of_rows
             else "Sort the samples into a folder for each class, add a labels.csv, or give an array of labels, and train again"
         )
         raise DataError(
-            f"the data of {found.subject} have no labels, and a proof trains models to tell classes apart. {mend} (without --labels none)."
+            f"the data of {found.subject} have no labels, but a proof trains models to tell classes apart. {mend} (without --labels none)."
         )
     if len(found.training.collection.classes) < 2:
-        raise DataError(f"the data of {found.subject} have one class only, and a proof trains models to tell classes apart. Add another.")
+        raise DataError(f"the data of {found.subject} have only one class, but a proof trains models to tell classes apart. Add another.")
     return found.training.labels
 
 
@@ -245,20 +247,20 @@ def _tests(found: Sets, of_rows: bool) -> Labelled:
         unknown_rows = int(np.isnan(held[:][:, schema.place(schema.target)]).sum()) if schema.target is not None else 0
         if 0 < unknown_rows < len(held):
             raise DataError(
-                f"{unknown_rows:,} of the {len(held):,} rows of the test set have no class that the run knows in the column "
-                f"{schema.target!r}: {_listed(own)}. Mend these rows, or leave them out."
+                f"{unknown_rows:,} of the {len(held):,} rows of the test set have no class known to the run in the column "
+                f"{schema.target!r}; it knows {_listed(own)}. Fix these rows, or leave them out."
             )
     if held.labels is None:
         mend = (
-            f"in each row one of the classes {_listed(own)} in the target's column"
+            f"give each row one of the classes {_listed(own)} in the target's column"
             if of_rows
-            else "a folder for each class, a labels.csv, or an array of labels"
+            else "give a folder for each class, a labels.csv, or an array of labels"
         )
-        raise DataError(f"the test set has no labels, and a proof needs them: {mend}.")
+        raise DataError(f"the test set has no labels, but a proof needs them: {mend}.")
     names = held.collection.classes
     unknown = [names[k] for k in np.unique(held.labels) if names[k] not in own]
     if unknown:
-        raise DataError(f"the test set has the class {unknown[0]!r}, and the run knows {_listed(own)}. Give its classes the same names.")
+        raise DataError(f"the test set has the class {unknown[0]!r}, but the run knows {_listed(own)}. Give its classes the same names.")
     places = np.array([own.index(name) if name in own else -1 for name in names])
     return Labelled(held[:], places[held.labels])
 
@@ -338,7 +340,7 @@ def _training_sets(case: Case, scheme: Scheme, seed: int) -> Iterator[tuple[str,
     if (drawn.raw.dtype, drawn.raw.shape[1:]) != (real.raw.dtype, real.raw.shape[1:]):
         raise DataError(
             f"the generator makes {drawn.raw.dtype} samples of shape {drawn.raw.shape[1:]}, the data are {real.raw.dtype} of shape "
-            f"{real.raw.shape[1:]}. Let it give samples as the data are stored."
+            f"{real.raw.shape[1:]}. Make it return samples in the form of the data."
         )
     others = Labelled(drawn.raw, drawn.labels)
     if len(mix.noise):
@@ -364,15 +366,15 @@ def _predicted(case: Case, train: TrainingSet, seed: int) -> Prediction:
     found = case.means.learn(train, case.test.raw, seed)
     if found.classes.shape != case.test.labels.shape:
         raise DataError(
-            f"the model gave predictions of shape {found.classes.shape} for {len(case.test):,} samples; one class each was wanted."
+            f"the model gave predictions of shape {found.classes.shape} for {len(case.test):,} samples; one class per sample is required."
         )
     odd = found.classes[~np.isin(found.classes, np.arange(len(case.classes)))]
     if len(odd):
         raise DataError(
-            f"the model answered {odd[0]!s}; wanted is the number of a class, from 0 to {len(case.classes) - 1}, or a score of each class."
+            f"the model returned {odd[0]!s}; it must return the number of a class, from 0 to {len(case.classes) - 1}, or a score per class."
         )
     if found.scores is not None and not np.isfinite(found.scores).all():
-        raise DataError("the model gave scores that are not finite numbers, which rank nothing; look at what it learned from.")
+        raise DataError("the model gave scores that are not finite, so they cannot be ranked. Check its training data.")
     return found
 
 
@@ -422,19 +424,19 @@ def _warnings(case: Case, settings: Sequence[Setting]) -> Iterator[str]:
     if fewest < len(case.labels):
         yield (
             f"The generator was trained on {len(case.labels):,} real samples, and the arms hold as few as {fewest:,} of them: the "
-            "synthetic ones carry what the others taught it. For a claim about few samples, train a generator on those few alone."
+            "synthetic ones carry what it learned from the others. For a claim about few samples, train a generator on those few alone."
         )
     if len(case.seeds) < FEW_SEEDS:
-        yield f"An interval over {len(case.seeds)} seeds says little; take {FEW_SEEDS} or more."
+        yield f"An interval over {len(case.seeds)} seeds says little; use {FEW_SEEDS} or more."
     tests = dict(zip(case.classes, np.bincount(case.test.labels, minlength=len(case.classes)).tolist(), strict=True))
     absent, few = [k for k, n in tests.items() if not n], [k for k, n in tests.items() if 0 < n < FEW_TESTS]
     if absent:
-        yield f"The test samples hold none of {_listed(absent)}; the measure is over the other classes."
+        yield f"There are no test samples of {_listed(absent)}; the measure is over the other classes."
     if few:
         yield f"There are fewer than {FEW_TESTS} test samples of {_listed(few)}: intervals are wide. A larger test set narrows them."
     if len(settings) > 1 and any(s.answer == "helps" for s in settings):
         yield (
-            f"{len(settings)} settings were tried, each judged at 95 % by itself: one in forty would help by chance alone. "
+            f"{len(settings)} settings were tried, each judged at 95 % by itself: by chance alone, one in forty would help. "
             "Look for settings that agree."
         )
     for s in settings:

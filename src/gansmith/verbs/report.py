@@ -71,11 +71,13 @@ def report(runs: str | Path | Sequence[str | Path], *, out: str | Path | None = 
 def _place(paths: Sequence[Path], out: str | Path | None) -> Path:
     """Where the page goes."""
     if not paths:
-        raise ConfigError("no run was given to report on. Give the folder that 'gansmith train' named at its end.")
+        raise ConfigError("no run was given. Give the folder that 'gansmith train' named at its end.")
     if out is not None:
         return Path(out) if Path(out).suffix == ".html" else RunFolder(Path(out)).report
     if len(paths) > 1:
-        raise ConfigError(f"{len(paths)} runs were given, and their common page belongs into none of their folders. Say where with --out.")
+        raise ConfigError(
+            f"{len(paths)} runs were given, and their common page belongs in none of their folders. Say where to write it with --out."
+        )
     return RunFolder(paths[0]).report
 
 
@@ -146,7 +148,9 @@ def _table(folder: RunFolder) -> Summary | None:
     try:
         return Summary.from_dict(read_json(folder.columns))
     except (KeyError, TypeError) as error:
-        raise RunError(f"{folder.columns} is not what gansmith writes ({type(error).__name__}: {error}). Evaluate the run again.") from None
+        raise RunError(
+            f"{folder.columns} was not written by gansmith or is damaged ({type(error).__name__}: {error}). Evaluate the run again."
+        ) from None
 
 
 def _rows(generator: Generator) -> tuple[tuple[str, ...], ...]:
@@ -181,7 +185,7 @@ def _walk(generator: Generator) -> Picture:
     labels = None if kinds is None else np.repeat(kinds, steps, 0)
     raw = generator.decode(latents, labels).raw
     words = f"{WALKS} walks of {steps} samples from one latent to another"
-    return _picture(generator, raw, words, f"{words}, each sample a little different from the one before")
+    return _picture(generator, raw, words, f"{words}, each sample slightly different from the one before")
 
 
 def _picture(generator: Generator, raw: np.ndarray, title: str, alt: str) -> Picture:
@@ -208,7 +212,7 @@ def _time(folder: RunFolder, seen: Mapping[int, int], axes: Sequence[int]) -> tu
             whole = PREVIEW_ROWS * axes[0] + (PREVIEW_ROWS - 1) * GAP  # pixels of its height before it was enlarged
             image = image.crop((0, 0, image.width, image.height * axes[0] // whole))
         title = f"{count(seen[step])} samples seen" if step in seen else f"step {step:,}"
-        found.append(Picture(image, title, f"What the same latents gave at step {step:,} of the run", _small(axes)))
+        found.append(Picture(image, title, f"Samples from the same latents at step {step:,} of the run", _small(axes)))
     return tuple(found)
 
 
@@ -229,4 +233,4 @@ def _read(path: Path) -> Image:
             image.load()
             return image
     except (OSError, SyntaxError, ValueError) as error:  # what Pillow raises for files that are broken in one way or another
-        raise RunError(f"{path} is not a picture that can be read ({str(error).splitlines()[0]}). Copy the run's folder again.") from None
+        raise RunError(f"{path} is not a readable picture ({str(error).splitlines()[0]}). Copy the run's folder again.") from None

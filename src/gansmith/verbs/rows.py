@@ -67,7 +67,7 @@ def draw(
     """
     codec, kind = cast(ChoiceCodec, source.codec), target.suffix.lower()
     if kind in OTHERS:
-        raise ConfigError(f"rows are not written as {kind}. Give a folder, or a path ending in {' or '.join(FILES)}.")
+        raise ConfigError(f"rows cannot be written as {kind}. Give a folder, or a path ending in {' or '.join(FILES)}.")
 
     def chunk(start: int, size: int) -> np.ndarray:
         return source.sample(size, label=label, where=where, balance=balance, seed=seed, truncation=truncation, start=start).raw
@@ -108,9 +108,9 @@ def impute(
     """
     source, target = load(run, generator), free(out)
     if not source.card.layout.given:
-        raise ConfigError(f"{run} makes no rows of a table, so there is nothing it can fill in.")
+        raise ConfigError(f"{run} does not make rows of a table, so it cannot fill in cells.")
     if target.suffix.lower() not in FILES:
-        raise ConfigError(f"{out} names no table; give a path ending in {' or '.join(FILES)}.")
+        raise ConfigError(f"{out} is not the path of a table; give a path ending in {' or '.join(FILES)}.")
     table = read(data)
     pieces = list(table.pieces())
     if not pieces:

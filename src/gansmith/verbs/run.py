@@ -46,7 +46,9 @@ class Run:
         """What the run was trained on: counts, the held-out part, findings. RunError where it does not say so."""
         found = runs.read_json(self.folder.data)
         if not isinstance(found, dict) or not {"fingerprint", "own"} <= found.keys():
-            raise RunError(f"{self.folder.data} does not say what this run was trained on. Copy the whole folder again, or train anew.")
+            raise RunError(
+                f"{self.folder.data} does not say what this run was trained on. Copy the whole folder again, or train a new run."
+            )
         return found
 
     @property

@@ -61,21 +61,19 @@ def sample(
     Sample i depends on (seed, i) alone. Under torchrun the processes share the work. ConfigError, RunError and StorageError as usual.
     """
     if interpolate < 0 or interpolate == 1:
-        raise ConfigError(f"a walk of {interpolate} steps leads nowhere; interpolate takes 2 or more.")
+        raise ConfigError(f"a walk needs at least 2 steps; interpolate is {interpolate}.")
     if count < 1:
-        raise ConfigError(f"{count} samples were asked for; ask for at least 1.")
+        raise ConfigError(f"{count} samples were requested; request at least 1.")
     if not 0.0 < truncation <= 1.0:
-        raise ConfigError(f"truncation is {truncation}; it lies above 0 and up to 1 (1: no truncation).")
+        raise ConfigError(f"truncation is {truncation}; it must be above 0, up to 1 (1: no truncation).")
     if interpolate and latents is not None:
-        raise ConfigError("walks are between drawn latents, and these are given. Leave one of the two out.")
+        raise ConfigError("walks are between random latents, but latents were given. Leave one of the two out.")
     target = free(out)
     source = load(run, generator)
     labels = _asked(label, source)
     if source.card.layout.given:
         if interpolate or latents is not None or target.suffix == ".npz":
-            raise ConfigError(
-                "rows of a table have no walks, no latents to choose and no .npz. Give a folder as -o, or a .csv or .parquet."
-            )
+            raise ConfigError("tables support no walks, no given latents and no .npz. Give a folder as -o, or a .csv or .parquet.")
         about = {"run": str(run), "seed": seed, "truncation": truncation, "count": count}
         rows.draw(
             source, count, target, label=labels, where=where, balance=balance, seed=seed, truncation=truncation, grid=grid, about=about,
@@ -83,7 +81,7 @@ def sample(
         )  # fmt: skip
         return Path(out)
     if where or balance:
-        raise ConfigError("conditions on columns were asked for, and this generator makes no rows of a table. Leave them out.")
+        raise ConfigError("conditions on columns were given, but this generator does not make rows of a table. Leave them out.")
     world = distribute.join("cpu")
     try:
         given = None if latents is None else read_latents(latents, source)
@@ -99,7 +97,7 @@ def sample(
             conditions["latents"] = str(latents)
         if target.suffix == ".npz":
             if world.size > 1:
-                raise ConfigError("an .npz file is written by one process. Give a folder as -o, or run without torchrun.")
+                raise ConfigError("an .npz file can only be written by a single process. Give a folder as -o, or run without torchrun.")
             _write_archive(target, list(chunks), grid, interpolate)
             return Path(out)
         starts_at = 0 if interpolate else world.rank * CHUNK
@@ -127,12 +125,12 @@ def read_latents(path: str | Path, source: Generator) -> tuple[Tensor, np.ndarra
         with np.load(path, allow_pickle=False) as arrays:
             latents, labels, conditions = arrays["latents"], arrays.get("labels"), arrays.get("conditions")
     except FileNotFoundError:
-        raise DataError(f"there is no file of latents {path}. Give an .npz as 'gansmith invert' writes.") from None
+        raise DataError(f"there is no file of latents {path}. Give an .npz as written by 'gansmith invert'.") from None
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path} is no .npz with an array 'latents' ({error}). Give one as 'gansmith invert' writes.") from None
+        raise DataError(f"{path} is not an .npz with an array 'latents' ({error}). Give one as written by 'gansmith invert'.") from None
     if latents.ndim != 2 or latents.shape[1] != size or not len(latents) or latents.dtype.kind != "f" or not np.isfinite(latents).all():
         raise DataError(
-            f"the latents in {path} are of shape {latents.shape} and dtype {latents.dtype}; finite numbers of shape [N, {size}] are wanted."
+            f"the latents in {path} are of shape {latents.shape} and dtype {latents.dtype}; finite numbers [N, {size}] are required."
         )
     if conditions is not None and source.rows is not None:
         if conditions.shape != (len(latents), source.rows.width) or conditions.dtype.kind != "f" or not np.isfinite(conditions).all():

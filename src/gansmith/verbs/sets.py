@@ -105,8 +105,8 @@ def of_run(run: Run, against: str | Path | None, data: Any, opening: Opening) ->
     opened = Opened.of(recipe, data, recipe.machine.device or "cpu", opening, facts)  # an automatic size depends on the device
     if opened.fingerprint != facts["fingerprint"]:
         raise DataError(
-            f"the data in {recipe.data.source} are not those {run.path} was trained on (fingerprint {opened.fingerprint}, was "
-            f"{facts['fingerprint']}). Put the old data back."
+            f"the data in {recipe.data.source} are not the data that {run.path} was trained on (fingerprint {opened.fingerprint}, was "
+            f"{facts['fingerprint']}). Restore the old data."
         )
     training = Part(opened.collection, opened.members)
     if against is not None:
@@ -117,8 +117,8 @@ def of_run(run: Run, against: str | Path | None, data: Any, opening: Opening) ->
         held = Part(opened.collection, np.flatnonzero(opened.held))
     if not len(held):
         raise DataError(
-            f"{run.path} kept no data aside (data.held_out={recipe.data.held_out:g} left {len(held)} of {len(opened.collection)} samples). "
-            "Give data it never saw with --against, or train again with data.held_out above 0."
+            f"{run.path} held out no data (data.held_out={recipe.data.held_out:g} left {len(held)} of {len(opened.collection)} samples). "
+            "Give unseen data with --against, or train again with data.held_out above 0."
         )
     records = run.log
     about = {
@@ -176,8 +176,8 @@ def refuse_overlap(test: Part, training: Part, source: str) -> None:
         usual = float((count[place] > 1).mean()) + REPEATED
     if both.mean() > usual:
         raise DataError(
-            f"{int(both.sum()):,} of the {len(test):,} samples in {source} were also trained on, found by their content. "
-            "Remove them: nothing can be judged by samples that the generator has seen."
+            f"{int(both.sum()):,} of the {len(test):,} samples in {source} were also trained on (compared by content). "
+            "Remove them: samples that the generator has seen cannot be used for judging."
         )
 
 
@@ -254,7 +254,7 @@ def _real(
     real = first if form is None else opened(against)
     half = held_out(keys(real.digests, usual(real.repeats)), 0.5, 0)
     if not half.any() or half.all():
-        raise DataError(f"found {len(real)} samples in {against}; to judge by them they are halved, which takes at least 2 different ones.")
+        raise DataError(f"found {len(real)} samples in {against}; they are halved for judging, which needs at least 2 different ones.")
     return Part(real, np.flatnonzero(~half)), Part(real, np.flatnonzero(half)), False, {"data": f"{against}, in halves"}
 
 
@@ -272,7 +272,7 @@ def _with_generator(
     if generator.classes and classes and generator.classes != classes:
         raise DataError(
             f"the generator knows the classes {', '.join(generator.classes)}, the data have {', '.join(classes)}. "
-            "Give data with the same labels, or set them aside with --labels none."
+            "Give data with the same labels, or ignore them with --labels none."
         )
 
     def draw(count: int, seed: int) -> tuple[np.ndarray, np.ndarray | None]:
@@ -282,8 +282,8 @@ def _with_generator(
     shape = generator.sample(1).raw.shape[1:]
     if shape != training.collection.raw.shape[1:]:
         raise DataError(
-            f"the generator makes samples of {_by(shape)} and the data are of {_by(training.collection.raw.shape[1:])}. "
-            "Open the data in the generator's form with --size and --channels."
+            f"the generator makes samples of {_by(shape)}, but the data are of {_by(training.collection.raw.shape[1:])}. "
+            "Bring the data to the generator's form with --size and --channels."
         )
     return Sets(subject, domain, training, held, generator.classes if classes else (), known, draw, None, about, folder, generator)
 
@@ -291,13 +291,13 @@ def _with_generator(
 def _refuse_unlike(found: Collection, wanted: Collection, source: str) -> None:
     if found.raw.shape[1:] != wanted.raw.shape[1:]:
         raise DataError(
-            f"the samples in {source} are of {_by(found.raw.shape[1:])}, those they are set against of {_by(wanted.raw.shape[1:])}. "
-            "Bring both to one form with --size and --channels."
+            f"the samples in {source} are of {_by(found.raw.shape[1:])}, those they are compared with of {_by(wanted.raw.shape[1:])}. "
+            "Bring both to the same form with --size and --channels."
         )
     if found.raw.dtype != wanted.raw.dtype:
         raise DataError(
-            f"the samples in {source} are stored as {found.raw.dtype}, those they are set against as {wanted.raw.dtype}. "
-            "Save both in one number format."
+            f"the samples in {source} are stored as {found.raw.dtype}, those they are compared with as {wanted.raw.dtype}. "
+            "Save both in the same number format."
         )
 
 

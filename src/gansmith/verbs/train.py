@@ -73,7 +73,7 @@ def train(
     base = recipe if isinstance(recipe, Recipe) else named.read(recipe) if recipe is not None else Recipe()
     base = config.merge(base, changes)
     if base.data.source == MEMORY and data is None:
-        raise ConfigError("this recipe is of data that were passed from Python. Pass data too.")
+        raise ConfigError("this recipe is for data that were passed from Python. Pass the data too.")
     world = distribute.join(automatic_device(base))
     try:
         with out_of_memory_told():
@@ -134,7 +134,7 @@ def _refuse_what_cannot_start(recipe: Recipe, parts: Parts, world: World) -> Non
         brought = [name for name, own in parts.own.items() if own] + (["data"] if recipe.data.source == MEMORY else [])
         if brought:
             raise ConfigError(
-                f"machine.workers={workers} starts processes that know nothing of a {brought[0]} passed from Python. "
+                f"machine.workers={workers} starts processes that do not have a {brought[0]} passed from Python. "
                 "Set machine.workers=1, or start your own script with torchrun."
             )
     whole = [f"loss.name={recipe.loss.name}"] if not pair_of(recipe, parts).apart else ["network.spread=true"] * recipe.network.spread
@@ -155,27 +155,25 @@ def _resume(run: RunFolder, changes: Mapping[str, Any], data: Any, parts: Parts,
     recipe = config.merge(recipe, {k: v for k, v in changes.items() if k in FREE})
     facts = Run(run).data
     if checkpoint.newest(run).finished:
-        raise RunError(f"{run.path} has already finished. Draw from it with 'gansmith sample {run.path}', or train anew for longer.")
+        raise RunError(f"{run.path} has already finished. Draw from it with 'gansmith sample {run.path}', or train a new, longer run.")
     for part, own in facts["own"].items():
         if own != parts.own[part]:
             said = (
-                f"was started with a {part} of your own; pass it again"
-                if own
-                else f"was started with the recipe's own {part}; leave yours out"
+                f"was started with your own {part}; pass it again" if own else f"was started with the recipe's own {part}; leave yours out"
             )
             raise RunError(f"{run.path} {said}.")
     if not facts["own"].get("generator"):
         networks.refuse_other_revision(recipe.network, facts.get("revision", 1), run.path)
     if recipe.data.source == MEMORY and data is None:
-        raise RunError(f"{run.path} was trained on data passed from Python; pass the same data again to go on.")
+        raise RunError(f"{run.path} was trained on data passed from Python; pass the same data again to resume.")
     world = distribute.join(automatic_device(recipe))
     try:
         _refuse_what_cannot_start(recipe, parts, world)
         opened = Opened.of(recipe, data, world.device, audience.opening, facts)
         if opened.fingerprint != facts["fingerprint"]:
             raise DataError(
-                f"the data in {recipe.data.source} are not those this run was trained on "
-                f"(fingerprint {opened.fingerprint}, was {facts['fingerprint']}). Put the old data back, or train anew."
+                f"the data in {recipe.data.source} are not the data that this run was trained on "
+                f"(fingerprint {opened.fingerprint}, was {facts['fingerprint']}). Restore the old data, or train a new run."
             )
         with out_of_memory_told():
             return together(Match(run, recipe, opened, parts, world, audience), [])
@@ -186,7 +184,7 @@ def _resume(run: RunFolder, changes: Mapping[str, Any], data: Any, parts: Parts,
 def _refuse_changes(recipe: Recipe, changes: Mapping[str, Any]) -> None:
     """A resume goes on with the same settings: RunError with the list of those that differ."""
     now, wanted = config.flat(recipe), config.flat(config.merge(recipe, changes))
-    differ = [f"{k} is {now[k]}, asked for {wanted[k]}" for k in now if now[k] != wanted[k] and k not in FREE]
+    differ = [f"{k} is {now[k]}, requested {wanted[k]}" for k in now if now[k] != wanted[k] and k not in FREE]
     if differ:
         raise RunError(f"a resumed run keeps its settings, and these differ: {'; '.join(differ)}. Leave them out, or train a new run.")
 
@@ -199,5 +197,5 @@ def automatic_device(recipe: Recipe) -> str:
     if asked is None:
         return "cuda" if cards else there[-1]
     if asked not in there:
-        raise ConfigError(f"machine.device={asked} is not to be had here; there is {' and '.join(there)}.")
+        raise ConfigError(f"machine.device={asked} is not available here; available: {' and '.join(there)}.")
     return asked

@@ -118,7 +118,7 @@ def tune(
     brought = None if isinstance(data, str | Path) else data
     if resume is not None:
         if recipe is not None or name is not None:
-            raise ConfigError("a search that goes on keeps its recipe and its name. Leave them out, or tune anew.")
+            raise ConfigError("a resumed search keeps its recipe and its name. Leave them out, or start a new search.")
         folder = folders.find(resume)
         _refuse_changes(folder, data, settings, space, storage)
         return _go_on(folder, Wanted(minutes, trials, jobs), brought, storage, audience, began)
@@ -137,12 +137,12 @@ def tune(
 def _refuse_others(start: Recipe, jobs: int) -> None:
     """ConfigError for processes that would know nothing of the data."""
     if start.data.source == MEMORY and jobs > 1:
-        raise ConfigError("data passed from Python are in this process alone, and --jobs starts others. Leave jobs out, or save the data.")
+        raise ConfigError("data passed from Python exist only in this process, but --jobs starts others. Leave jobs out, or save the data.")
 
 
 def _opened(start: Recipe, data: Any, audience: Audience) -> Opened:
     if start.data.source == MEMORY and data is None:
-        raise ConfigError("these settings are of data that were passed from Python. Pass the data too.")
+        raise ConfigError("these settings are for data that were passed from Python. Pass the data too.")
     return Opened.of(start, data, automatic_device(start), audience.opening)
 
 
@@ -247,22 +247,20 @@ def _go_on(folder: TuneFolder, wanted: Wanted, data: Any, storage: str | None, a
     before = {name: math.inf if value is None else value for name, value in asdict(asked).items() if name in ("minutes", "trials")}
     more = any(changes.get(name, 0) > value for name, value in before.items())
     if folder.found.exists() and not more:
-        raise RunError(
-            f"{folder.path} has already come to its end. Train with 'gansmith train --recipe {folder.recipe}', or give more --minutes."
-        )
+        raise RunError(f"{folder.path} has already finished. Train with 'gansmith train --recipe {folder.recipe}', or give more --minutes.")
     asked = replace(asked, **changes)
     Budget(asked.minutes, asked.trials, asked.jobs)
     if more and asked.settled and asked.spent >= 60 * asked.minutes:
         raise RunError(
-            f"of the {asked.minutes:g} minutes of {folder.path} nothing is left to try more in: {asked.spent / 60:.2g} are spent. "
+            f"of the {asked.minutes:g} minutes of {folder.path} none are left for trials ({asked.spent / 60:.2g} are spent). "
             "Give more --minutes too."
         )
     _refuse_others(start, asked.jobs)
     opened = _opened(start, data, audience)
     if opened.fingerprint != asked.fingerprint:
         raise DataError(
-            f"the data in {asked.data} are not those this search is of (fingerprint {opened.fingerprint}, was {asked.fingerprint}). "
-            "Put the old data back, or tune anew."
+            f"the data in {asked.data} are not the data of this search (fingerprint {opened.fingerprint}, was {asked.fingerprint}). "
+            "Restore the old data, or start a new search."
         )
     with folder.held():
         if more:  # another trial may come out best, and other runs are then judged
@@ -281,13 +279,15 @@ def _refuse_changes(
     asked, (start, where) = folder.read(), folder.begun_from()
     changes = {**(settings or {}), **({"data.source": _lasting(data)} if isinstance(data, str | Path) else {})}
     now, wanted = config.flat(start), config.flat(config.merge(start, changes))
-    differ = [f"{k} is {now[k]}, asked for {wanted[k]}" for k in now if now[k] != wanted[k]]
+    differ = [f"{k} is {now[k]}, requested {wanted[k]}" for k in now if now[k] != wanted[k]]
     if space is not None and spaces.dump(_given(space, start)) != spaces.dump(where):
-        differ.append("the space is another")
+        differ.append("the space is different")
     if storage is not None and shown(storage) != asked.storage:
-        differ.append(f"the storage is {asked.storage or 'in the folder'}, asked for {shown(storage)}")
+        differ.append(f"the storage is {asked.storage or 'in the folder'}, requested {shown(storage)}")
     if differ:
-        raise RunError(f"a search that goes on keeps its settings, and these differ: {'; '.join(differ)}. Leave them out, or tune anew.")
+        raise RunError(
+            f"a resumed search keeps its settings, and these differ: {'; '.join(differ)}. Leave them out, or start a new search."
+        )
     if storage is None and asked.storage is not None and "***" in asked.storage:
         raise RunError(f"the password of {asked.storage} is not kept. Give the whole address again with --storage.")
 
@@ -297,7 +297,7 @@ def _searched(folder: TuneFolder, opened: Opened, data: Any, storage: str | None
     with folder.held():
         folder.mend()
         asked, (start, where) = folder.read(), folder.begun_from()
-        audience.doing("learning to see these data")
+        audience.doing("training features")
         shop = Shop(folder, start, Bench.of(opened, start, asked.aside), asked, data)
         _ = shop.bench.search  # what learns to see does so once, and is then in the cache
         study = Study(folder, storage, asked.study, where, start.run.seed)
@@ -343,4 +343,4 @@ def _drawn(folder: TuneFolder, found: Found, bench: Bench) -> tuned.Drawn:
             generator = Generator.load(RunFolder(folder.path / run).generator)
             several[arm] = picture(generator.sample(DRAWN[min(len(axes), 2)]).raw, TITLES[arm])
     fresh = np.take(bench.opened.collection.raw, bench.fresh[: DRAWN[min(len(axes), 2)]], axis=0)
-    return tuned.Drawn(picture(fresh, "Real, none of which was trained on"), several.get("default"), several.get("found"))
+    return tuned.Drawn(picture(fresh, "Real, not used for training"), several.get("default"), several.get("found"))

@@ -61,10 +61,10 @@ def of_array(array: np.ndarray, kind: str, labels: Labels | Conditions | None = 
     if not is_image_like(array.shape, array.dtype):
         raise DataError(
             f"an array of shape {array.shape} and dtype {array.dtype} is not pictures; numbers of shape [N, H, W], [N, H, W, C] "
-            "or [N, C, H, W] were wanted."
+            "or [N, C, H, W] were expected."
         )
     if labels is not None and len(labels) != len(array):
-        raise DataError(f"there are {len(labels):,} labels and {len(array):,} pictures. Give one label a picture, or --labels none.")
+        raise DataError(f"there are {len(labels):,} labels and {len(array):,} pictures. Give one label per picture, or --labels none.")
     return Arrays(kind, len(array), tuple(array.shape[1:]), array.dtype, lambda: blocks(array), labels, notes)
 
 
@@ -105,7 +105,7 @@ def npz(path: Path, labelled: bool = True) -> Arrays:
         )
         raise DataError(
             f"{path} has no array of pictures; it has {listed or 'nothing'}. Numbers of shape [N, H, W], [N, H, W, C] or [N, C, "
-            "H, W] were wanted."
+            "H, W] were expected."
         )
     shape, dtype, fortran = heads[name]
     labels = _npz_labels(path, lowered, shape[0]) if labelled else None
@@ -119,7 +119,7 @@ def idx(path: Path, labelled: bool = True, kind: str = "idx", notes: tuple[Findi
     shape, dtype, start = _idx_head(path)
     if len(shape) not in (3, 4):
         raise DataError(
-            f"{path} holds an array of shape {list(shape)}; pictures [N, H, W] were wanted. Give the images file, not the labels file."
+            f"{path} holds an array of shape {list(shape)}; pictures [N, H, W] were expected. Give the images file, not the labels file."
         )
     beside = idx_labels_of(path) if labelled else None
     labels = from_values(idx_vector(beside, shape[0]), where=f"the labels in {beside.name}") if beside else None
@@ -139,8 +139,8 @@ def idx_folder(path: Path, names: Sequence[str], labelled: bool = True) -> Array
         Finding(
             "D115",
             "note",
-            f"{left[0]} is not used: it is the test part.",
-            "Keep it for judging, or give its path to train on it.",
+            f"{left[0]} is not used, because it is the test set.",
+            "Keep it for evaluation, or give its path to train on it.",
             {"files": left},
         ),
     )
@@ -160,7 +160,7 @@ def idx_vector(path: Path, count: int) -> np.ndarray:
     shape, dtype, start = _idx_head(path)
     if len(shape) != 1 or shape[0] != count:
         raise DataError(
-            f"{path} has shape {list(shape)} and there are {count:,} pictures; one label a picture was wanted. Give the matching "
+            f"{path} has shape {list(shape)} and there are {count:,} pictures; one label per picture was expected. Give the matching "
             "file, or --labels none."
         )
     return np.concatenate(list(_idx_blocks(path, shape, dtype, start)))
@@ -177,7 +177,7 @@ def _idx_open(path: Path) -> Iterator[IO[bytes]]:
         with gzip.open(path, "rb") if is_gzip(path) else open(path, "rb") as file:
             yield file  # type: ignore[misc]
     except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"{path} is damaged or cut short ({error}). Download it again.") from None
+        raise DataError(f"{path} is damaged or truncated ({error}). Download it again.") from None
 
 
 def _idx_head(path: Path) -> tuple[tuple[int, ...], np.dtype, int]:
@@ -186,18 +186,18 @@ def _idx_head(path: Path) -> tuple[tuple[int, ...], np.dtype, int]:
         magic = file.read(4)
         if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in IDX_TYPES or not 1 <= magic[3] <= 4:
             raise DataError(
-                f"{path} starts with {magic.hex(' ')}, and no idx file does. Give an MNIST-style file, or rename this one to what it is."
+                f"{path} starts with {magic.hex(' ')}, but no idx file does. Give an MNIST-style file, or correct the extension."
             )
         sizes = file.read(4 * magic[3])
         if len(sizes) < 4 * magic[3]:
-            raise DataError(f"{path} is cut short within its first {4 + 4 * magic[3]} bytes. Download it again.")
+            raise DataError(f"{path} is truncated within its first {4 + 4 * magic[3]} bytes. Download it again.")
     shape = tuple(int(n) for n in np.frombuffer(sizes, ">u4"))
     dtype = np.dtype(IDX_TYPES[magic[2]])
     start = 4 + 4 * magic[3]
     wanted = start + dtype.itemsize * _product(shape)
     held = path.stat().st_size * (GZIP_AT_MOST if is_gzip(path) else 1)
     if wanted > held:
-        raise DataError(f"{path} announces {shape[0]:,} samples and is too short to hold them. Download it again.")
+        raise DataError(f"{path} announces {shape[0]:,} samples but is too short to hold them. Download it again.")
     return shape, dtype, start
 
 
@@ -215,7 +215,7 @@ def _read_blocks(file: IO[bytes], shape: tuple[int, ...], dtype: np.dtype, path:
         rows = min(step, shape[0] - begin)
         data = file.read(rows * row)
         if len(data) < rows * row:
-            raise DataError(f"{path} announces {shape[0]:,} samples and ends after {begin + len(data) // row:,}. Download it again.")
+            raise DataError(f"{path} announces {shape[0]:,} samples but ends after {begin + len(data) // row:,}. Download it again.")
         yield np.frombuffer(data, dtype).reshape(rows, *shape[1:]).astype(dtype.newbyteorder("="), copy=False)
 
 
@@ -263,7 +263,7 @@ def _npz_labels(path: Path, lowered: dict[str, str], count: int) -> Labels | Con
     values = _npz_member(path, key)
     if len(np.atleast_1d(values)) != count:
         raise DataError(
-            f"{path} has {len(np.atleast_1d(values)):,} labels in {key!r} and {count:,} pictures. Save one label a picture, or "
+            f"{path} has {len(np.atleast_1d(values)):,} labels in {key!r} and {count:,} pictures. Save one label per picture, or "
             "pass --labels none."
         )
     names = next((lowered[k] for k in NAME_KEYS if k in lowered), None)
@@ -276,7 +276,7 @@ def _npz_conditions(path: Path, lowered: dict[str, str], count: int) -> Conditio
     names = _npz_member(path, lowered["condition_names"]).tolist() if "condition_names" in lowered else ()
     found = of_matrix(values, [str(n) for n in names], f"the conditions in {path.name}")
     if len(found) != count:
-        raise DataError(f"{path} has {len(found):,} conditions and {count:,} pictures. Save one row a picture, or pass --labels none.")
+        raise DataError(f"{path} has {len(found):,} conditions and {count:,} pictures. Save one row per picture, or pass --labels none.")
     return found
 
 

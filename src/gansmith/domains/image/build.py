@@ -79,7 +79,7 @@ def build(source: Files | Arrays, settings: DataSettings, largest: int, folder: 
 
 def _decode_files(source: Files, settings: DataSettings, largest: int, folder: Path, progress: Progress | None) -> Decoded:
     if settings.channels not in (None, 1, 3, 4):
-        raise DataError(f"picture files can be brought to 1, 3 or 4 channels; data.channels is {settings.channels}.")
+        raise DataError(f"picture files can be converted to 1, 3 or 4 channels; data.channels is {settings.channels}.")
     heads, unreadable = _headers(source)
     _stop_if_too_many(unreadable, len(source.names))
     target, rule = _target(list(heads.values()), settings, largest)
@@ -156,7 +156,7 @@ def _stop_if_too_many(unreadable: dict[str, str], count: int) -> None:
     if len(unreadable) > UNREADABLE_SHARE * count:
         some = "; ".join(f"{n}: {r}" for n, r in list(unreadable.items())[:3])
         raise DataError(
-            f"{len(unreadable):,} of {count:,} pictures cannot be read, which is more than {UNREADABLE_SHARE:.0%} ({some}). Mend "
+            f"{len(unreadable):,} of {count:,} pictures cannot be read, which is more than {UNREADABLE_SHARE:.0%} ({some}). Fix "
             "or remove them."
         )
 
@@ -175,19 +175,19 @@ def _target(heads: Sequence[Header], settings: DataSettings, largest: int) -> tu
 
 def _size(sizes: Counter[tuple[int, int]], settings: DataSettings, largest: int) -> tuple[int, int, str]:
     """Height, width, and why. Pictures of one size that is not too large keep it; else a square that few must be enlarged for."""
-    ways = {"crop": "cutting the middle", "pad": "setting them on the background", "stretch": "changing their proportions"}
+    ways = {"crop": "cropping the centre", "pad": "padding with the background", "stretch": "stretching"}
     by = f" by {ways[settings.fit]}"
     if settings.size:
         height, width = settings.size
         if height < 1 or width < 1:
             raise DataError(f"data.size is {height}x{width}; both sides need at least 1 pixel.")
-        return height, width, f"brought to {height}x{width} as asked{by if _reshapes(sizes, height, width) else ''}"
+        return height, width, f"resized to {height}x{width} as requested{by if _reshapes(sizes, height, width) else ''}"
     if len(sizes) == 1 and max(next(iter(sizes))) <= largest:
         height, width = next(iter(sizes))
         return height, width, f"kept at {height}x{width}, the size of every picture"
     short = median_low([min(size) for size in sizes.elements()])
     side = max(1, min(largest, short))
-    return side, side, f"brought to {side}x{side}{by if _reshapes(sizes, side, side) else ''}"
+    return side, side, f"resized to {side}x{side}{by if _reshapes(sizes, side, side) else ''}"
 
 
 def _reshapes(sizes: Counter[tuple[int, int]], height: int, width: int) -> bool:
@@ -202,7 +202,7 @@ def _file_findings(heads: Sequence[Header], target: Target, settings: DataSettin
         found.append(_upscaled(small, len(heads), target))
     clear = sum(h.alpha for h in heads)
     if clear and target.channels != 4:
-        message = f"{clear:,} of {len(heads):,} pictures may have transparent parts, which were laid on {settings.background}."
+        message = f"{clear:,} of {len(heads):,} pictures may have transparent parts, which were put on {settings.background}."
         found.append(Finding("D111", "note", message, "Pass --channels 4 to keep the transparency.", {"count": clear}))
     moving = sum(h.animated for h in heads)
     if moving:
@@ -210,21 +210,21 @@ def _file_findings(heads: Sequence[Header], target: Target, settings: DataSettin
             Finding(
                 "D114",
                 "note",
-                f"{moving:,} of {len(heads):,} files hold several pictures, of which the first was taken.",
+                f"{moving:,} of {len(heads):,} files contain several pictures, of which the first was used.",
                 "",
                 {"count": moving},
             )
         )
     depths = Counter(h.depth for h in heads)
     if len(depths) > 1 and depths["uint16"]:
-        message = f"{depths['uint16']:,} of {len(heads):,} pictures have 16 bits and were reduced to 8, as the others have 8."
+        message = f"{depths['uint16']:,} of {len(heads):,} pictures have 16 bits and were reduced to 8, because the others have 8."
         found.append(Finding("D112", "note", message, "Make all of them 16-bit grey to keep the finer steps.", {"count": depths["uint16"]}))
     return found
 
 
 def _upscaled(small: int, count: int, target: Target) -> Finding:
     message = f"{small:,} of {count:,} pictures are smaller than {target.height}x{target.width} and were enlarged."
-    advice = "The generator learns their blur; choose a smaller --size, or leave them out."
+    advice = "The generator will learn their blur; choose a smaller --size, or leave them out."
     return Finding("D107", "warning" if small > 0.1 * count else "note", message, advice, {"count": small})
 
 
@@ -301,7 +301,8 @@ def with_channels(rows: np.ndarray, channels: int, background: tuple[int, int, i
         return rows
     if found not in (1, 3, 4) or channels not in (1, 3, 4):
         raise DataError(
-            f"an array of {found} channels cannot be brought to {channels}; only 1, 3 and 4 change into one another. Leave --channels out."
+            f"an array of {found} channels cannot be converted to {channels}; only between 1, 3 and 4 is that possible. "
+            "Leave --channels out."
         )
     lo, hi = span
     values = rows.astype(np.float32)
@@ -349,7 +350,7 @@ def _drop_equal_channels(folder: Path, decoded: Decoded) -> None:
         Finding(
             "D109",
             "note",
-            "all pictures are grey though stored as colour, and are kept with one channel.",
+            "all pictures are stored as colour but are grey, so they are kept with one channel.",
             "Pass --channels 3 to keep three.",
         )
     )
@@ -358,15 +359,13 @@ def _drop_equal_channels(folder: Path, decoded: Decoded) -> None:
 def _finish(folder: Path, raw: np.ndarray, decoded: Decoded) -> None:
     count = len(raw)
     if count < 2:
-        raise DataError(f"there is {count} picture; at least 2 are needed, and some hundreds to learn from.")
+        raise DataError(f"there is {count} picture; at least 2 are needed, and hundreds to learn from.")
     if raw.shape[1:3] == (1, 1):
-        raise DataError(
-            "every picture is 1x1 pixel, which is a colour and not a picture. Give larger pictures, or put the values into a table."
-        )
+        raise DataError("every picture is 1x1 pixel, which is too small to learn. Give larger pictures, or put the values into a table.")
     digests = digest_rows(raw)
     groups = facts.duplicate_groups(digests)
     if groups and len(groups[0]) == count:
-        raise DataError(f"all {count:,} pictures are equal, so there is nothing to learn. Check that the right data were given.")
+        raise DataError(f"all {count:,} pictures are equal, so there is nothing to learn. Check that these are the right data.")
     lowest, highest = _extremes(raw)
     span = facts.span_of(raw.dtype, lowest, highest)
     seen = facts.look(raw, span)
@@ -383,7 +382,7 @@ def _finish(folder: Path, raw: np.ndarray, decoded: Decoded) -> None:
     constant = {"count": len(seen.constant), "examples": plain}
     if len(seen.constant):
         message = f"{len(seen.constant):,} of {count:,} pictures are of a single colour, for example {plain[0]}."
-        findings.append(Finding("D106", "note", message, "Remove them if they are not meant.", constant))
+        findings.append(Finding("D106", "note", message, "Remove them if they are unintended.", constant))
     findings += decoded.findings
     if count < facts.FEW:
         findings.append(
@@ -391,7 +390,7 @@ def _finish(folder: Path, raw: np.ndarray, decoded: Decoded) -> None:
                 "D108",
                 "warning",
                 f"there are only {count} pictures.",
-                f"Samples will resemble them closely; {facts.FEW} or more give variety.",
+                f"Samples will resemble them closely; {facts.FEW} or more allow variety.",
                 {"count": count},
             )
         )

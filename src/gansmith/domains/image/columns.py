@@ -73,7 +73,7 @@ def _parquet_files(paths: Sequence[Path], labelled: bool) -> Files:
     column = _image_column(schema)
     if column is None:
         raise DataError(
-            f"{paths[0]} has no column of pictures; it has {', '.join(schema.names)}. A column of encoded pictures (bytes) was wanted."
+            f"{paths[0]} has no column of pictures; it has {', '.join(schema.names)}. A column of encoded pictures (bytes) was expected."
         )
     label = next((c for c in LABEL_COLUMNS if c in schema.names), None) if labelled else None
     names = tuple(f"row {i}" for i in range(sum(counts)))
@@ -95,7 +95,7 @@ def _parquet_labels(reader: Any, paths: Sequence[Path], schema: Any, label: str)
     values = [v for p in paths for v in reader.read_table(p, columns=[label]).column(0).to_pylist()]
     if None in values:
         raise DataError(
-            f"the column {label!r} of {paths[0]} is empty for {values.count(None):,} of {len(values):,} pictures. Fill it, or "
+            f"the column {label!r} of {paths[0]} is empty for {values.count(None):,} of {len(values):,} pictures. Fill it in, or "
             "pass --labels none."
         )
     return from_values(values, _class_names(schema, label), where=f"the labels in {paths[0].name}")

@@ -157,8 +157,8 @@ def describe_duplicates(groups: Sequence[np.ndarray], names: Sequence[str], coun
     fact = {"count": extra, "examples": examples}
     if not extra:
         return fact, []
-    message = f"{extra:,} of {count:,} pictures repeat another exactly, for example {examples[0][1]} repeats {examples[0][0]}."
-    advice = "Nothing breaks, as duplicates stay on one side of the split; remove them if they are not meant."
+    message = f"{extra:,} of {count:,} pictures are exact duplicates, for example {examples[0][1]} repeats {examples[0][0]}."
+    advice = "They do no harm, because duplicates stay on one side of the split; remove them if they are unintended."
     return fact, [Finding("D102", "warning" if extra > 0.05 * count else "note", message, advice, fact)]
 
 
@@ -170,7 +170,7 @@ def describe_near(pairs: np.ndarray, names: Sequence[str], count: int) -> tuple[
     if not involved:
         return fact, []
     message = f"{involved:,} of {count:,} pictures have a near duplicate, for example {examples[0][0]} and {examples[0][1]}."
-    advice = "Copies of one picture on both sides of the split make the scores look better than they are; thin them out."
+    advice = "Copies of one picture on both sides of the split make the scores look better than they are; remove some of them."
     return fact, [Finding("D103", "warning" if involved > 0.05 * count else "note", message, advice, fact)]
 
 
@@ -204,7 +204,7 @@ def describe_classes(labels: np.ndarray, classes: Sequence[str]) -> tuple[dict[s
                 "D104",
                 "warning" if imbalance >= 20 else "note",
                 message,
-                "Samples of the rare class will vary less; add pictures to it where you can.",
+                "Samples of the rare class will vary less; add pictures to it if you can.",
                 {"ratio": imbalance},
             )
         )

@@ -62,7 +62,7 @@ def _whole(items: Any) -> np.ndarray | None:
     array = _plain(items) if _is_array(items) else None
     if array is not None and array.ndim < 3:
         raise DataError(
-            f"an array of shape {array.shape} is not pictures; numbers of shape [N, H, W], [N, H, W, C] or [N, C, H, W] were wanted."
+            f"an array of shape {array.shape} is not pictures; numbers of shape [N, H, W], [N, H, W, C] or [N, C, H, W] were expected."
         )
     return array
 
@@ -77,7 +77,7 @@ def _each(items: Any) -> Iterator[tuple[Any, Any]]:
         elif isinstance(item, dict):
             if "image" not in item:
                 raise DataError(
-                    f"an item is a mapping with {', '.join(map(str, item))}; 'image' was wanted, and 'label' where there are labels."
+                    f"an item is a mapping with {', '.join(map(str, item))}; 'image' was expected, and 'label' where there are labels."
                 )
             yield item["image"], item.get("label")
         else:
@@ -90,7 +90,7 @@ def _iterate(items: Any) -> Iterable[Any]:
     if isinstance(items, Iterable):
         return items
     raise DataError(
-        f"pictures cannot be taken from a {type(items).__name__}; a torch Dataset, a sequence of pictures or an array was wanted."
+        f"pictures cannot be taken from a {type(items).__name__}; a torch Dataset, a sequence of pictures or an array was expected."
     )
 
 
@@ -98,7 +98,7 @@ def _spool(pairs: Iterator[tuple[Any, Any]], folder: Path, labels: Any, names: S
     """Write the items to a folder as they come, so that they need never be in memory together; what they are, and their hash."""
     first = next(pairs, None)
     if first is None:
-        raise DataError("the data set is empty. Give at least 2 pictures, and some hundreds to learn from.")
+        raise DataError("the data set is empty. Give at least 2 pictures, and hundreds to learn from.")
     own: list[Any] = []
 
     def pictures() -> Iterator[Any]:
@@ -114,7 +114,7 @@ def _spool(pairs: Iterator[tuple[Any, Any]], folder: Path, labels: Any, names: S
         return source, mark
     found = _of_items(values, names)
     if len(found) != len(own):
-        raise DataError(f"there are {len(found):,} labels and {len(own):,} pictures. Give one label a picture.")
+        raise DataError(f"there are {len(found):,} labels and {len(own):,} pictures. Give one label per picture.")
     if isinstance(source, Files):
         return Files(source.kind, source.names, source.walk, found), mark
     return Arrays(source.kind, source.count, source.shape, source.dtype, source.blocks, found), mark
@@ -127,7 +127,7 @@ def _of_items(values: Any, names: Sequence[str]) -> Labels | Conditions:
     if any(isinstance(v, Mapping) for v in values):
         odd = next((i for i, v in enumerate(values) if not isinstance(v, Mapping)), None)
         if odd is not None:
-            raise DataError(f"the label of item {odd} is no mapping of columns as others are. Give all in one form.")
+            raise DataError(f"the label of item {odd} is not a mapping of columns, unlike others. Give all in the same form.")
         return of_records([{k: _scalar(x) for k, x in v.items()} for v in values], "the labels")
     return from_values([_scalar(v) for v in values], names)
 
@@ -141,7 +141,7 @@ def _spool_arrays(pictures: Iterator[Any], folder: Path) -> tuple[Arrays, str]:
             if array.shape != first.shape or array.dtype != first.dtype:
                 raise DataError(
                     f"item {i} has shape {array.shape} and dtype {array.dtype}, and the first {first.shape} and {first.dtype}. "
-                    "Bring them to one shape first, or give PIL images, which are fitted here."
+                    "Give all the same shape, or give PIL images, which are resized automatically."
                 )
             mark.update(np.ascontiguousarray(array).data)
             writer.append(array[None])
@@ -151,11 +151,11 @@ def _spool_arrays(pictures: Iterator[Any], folder: Path) -> tuple[Arrays, str]:
 def _picture(value: Any, place: int) -> np.ndarray:
     """One item as an array. DataError where it is none, or not shaped like a picture."""
     if not _is_array(value):
-        raise DataError(f"item {place} is a {type(value).__name__}; a PIL image, an array or a tensor was wanted.")
+        raise DataError(f"item {place} is a {type(value).__name__}; a PIL image, an array or a tensor was expected.")
     array = _plain(value)
     if array.dtype.kind not in "buif" or array.ndim not in (2, 3):
         raise DataError(
-            f"item {place} has shape {array.shape} and dtype {array.dtype}; a picture [H, W], [H, W, C] or [C, H, W] was wanted."
+            f"item {place} has shape {array.shape} and dtype {array.dtype}; a picture [H, W], [H, W, C] or [C, H, W] was expected."
         )
     return array
 
@@ -167,7 +167,7 @@ def _spool_images(pictures: Iterator[Any], folder: Path) -> tuple[Files, str]:
         with open(path, "wb") as file:
             for i, picture in enumerate(pictures):
                 if not isinstance(picture, Image.Image):
-                    raise DataError(f"item {i} is a {type(picture).__name__} and the first is a PIL image. Give all in one form.")
+                    raise DataError(f"item {i} is a {type(picture).__name__} but the first is a PIL image. Give all in the same form.")
                 data = _encoded(picture)
                 mark.update(data)
                 file.write(data)

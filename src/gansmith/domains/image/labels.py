@@ -50,11 +50,11 @@ def from_values(values: Sequence[Any] | np.ndarray, classes: Sequence[str] = (),
     elif found.ndim > 1 and found.size == len(found):
         found = found.reshape(-1)
     if found.ndim != 1:
-        raise DataError(f"{where} have shape {found.shape}; one label a picture was wanted. Pass --labels none to train without them.")
+        raise DataError(f"{where} have shape {found.shape}; one label per picture was expected. Pass --labels none to train without them.")
     if found.dtype.kind == "f":
         if not (np.isfinite(found).all() and (found == found.round()).all()):
             raise DataError(
-                f"{where} are fractions such as {found[found != found.round()][:1]}; classes were wanted. Pass --labels none to "
+                f"{where} are fractions such as {found[found != found.round()][:1]}; classes were expected. Pass --labels none to "
                 "train without them."
             )
         found = found.astype(np.int64)
@@ -108,7 +108,7 @@ def parse(text: str, name: str, several: bool = False) -> list[tuple[str, Any]]:
     if isinstance(rows, list) and all(isinstance(r, list) and len(r) == 2 for r in rows):
         return _measured([(str(k), v) for k, v in rows], "label")
     if not isinstance(rows, list) or not all(isinstance(r, Mapping) for r in rows):
-        raise DataError(f"{name} holds no labels that can be read; a CSV or JSON with a file name and a label a row was wanted.")
+        raise DataError(f"{name} contains no readable labels; a CSV or JSON with a file name and a label per row was expected.")
     return _pairs(rows, name, several)
 
 
@@ -131,7 +131,7 @@ def match(pairs: Iterable[tuple[str, Any]], names: Sequence[str], where: str) ->
     if lost:
         known = {short(n) for n in names for short in (str, _file_name, _stem)}
         extra = next((f for f in table if f not in known and _file_name(f) not in known), None)
-        example = f", and {extra!r} in it is no picture" if extra else ""
+        example = f", and {extra!r} in it is not a picture" if extra else ""
         raise DataError(
             f"{where} has no label for {len(lost):,} of {len(names):,} pictures, for example {lost[0]!r}{example}. "
             "Write each picture's path or file name as it is, or pass --labels none."
@@ -139,7 +139,7 @@ def match(pairs: Iterable[tuple[str, Any]], names: Sequence[str], where: str) ->
     mappings = [v for v in by_path if isinstance(v, Mapping)]
     if mappings:
         if len(mappings) < len(by_path):
-            raise DataError(f"some labels in {where} are mappings of columns and others are not. Write all in one form.")
+            raise DataError(f"some labels in {where} are mappings of columns, but others are not. Write all in the same form.")
         return of_records(mappings, f"the labels in {where}")
     return from_values(np.asarray([str(v) for v in by_path]), where=f"the labels in {where}")
 
@@ -200,6 +200,6 @@ def _named(found: np.ndarray, classes: list[str], where: str) -> Labels:
     if found.size and not (found.min() >= 0 and found.max() < len(classes)):
         raise DataError(
             f"{where} go from {found.min()} to {found.max()}, and there are {len(classes)} class names; labels 0 to "
-            f"{len(classes) - 1} were wanted."
+            f"{len(classes) - 1} were expected."
         )
     return Labels(found.astype(np.int64), tuple(classes))

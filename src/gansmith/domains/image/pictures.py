@@ -93,7 +93,7 @@ def colour(name: str) -> tuple[int, int, int]:
     try:
         red, green, blue, *_ = ImageColor.getrgb(name)
     except ValueError:
-        raise ConfigError(f"data.background is {name!r}, which is no colour. Write for example white, black or #336699.") from None
+        raise ConfigError(f"data.background is {name!r}, which is not a colour. Use for example white, black or #336699.") from None
     return red, green, blue
 
 
@@ -262,7 +262,7 @@ def _huge() -> str:
 
 def _reason(error: Exception) -> str:
     if isinstance(error, UnidentifiedImageError):
-        return "it is no picture, whatever its name says"
+        return "it is not a picture, despite its name"
     if "truncated" in str(error).lower() or isinstance(error, EOFError):
-        return "it is cut short"
+        return "it is truncated"
     return (str(error).splitlines() or [type(error).__name__])[0][:120] or type(error).__name__

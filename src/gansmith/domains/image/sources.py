@@ -24,7 +24,7 @@ def find(source: str, settings: DataSettings) -> Origin:
     table = _table_path(settings.labels)
     if source == "digits":
         if table:
-            raise DataError(f"the digits carry their labels inside, so --labels {settings.labels} has nothing to name. Leave it out.")
+            raise DataError(f"the digits include their labels, so --labels {settings.labels} does not apply. Leave it out.")
         return Origin("digits", lambda: arrays.digits(labelled))
     if source.startswith("hf:"):
         return columns.hub(source.removeprefix("hf:"), labelled)
@@ -41,13 +41,12 @@ def find(source: str, settings: DataSettings) -> Origin:
     if name.endswith((".npy", ".npz", ".parquet")) or IDX_NAME.search(name):
         if table:
             raise DataError(
-                f"{source} carries its labels inside, so --labels {settings.labels} has nothing to name. Leave it out, or pass "
-                "--labels none."
+                f"{source} includes its labels, so --labels {settings.labels} does not apply. Leave it out, or pass --labels none."
             )
         return _array_file(path, labelled, identity)
     if path.suffix.lower() in ENDINGS:
-        raise DataError(f"{source} is a single picture; a data set was wanted. Give the folder it lies in.")
-    raise DataError(f"{source} is nothing that pictures can be read from. Give {KINDS}.")
+        raise DataError(f"{source} is a single picture; a data set was expected. Give its folder.")
+    raise DataError(f"{source} is not a source of pictures. Give {KINDS}.")
 
 
 def recognises(source: str) -> bool:
@@ -79,7 +78,7 @@ def _folder(path: Path, table: Path | None, labelled: bool, identity: list[Any])
     tree = trees.folder(path)
     identity = [*identity, tree.identity]
     if not tree.names:
-        raise DataError(f"the folder {path} is empty. Put pictures into it, or give another.")
+        raise DataError(f"the folder {path} is empty. Add pictures, or give another folder.")
     if any(_is_picture(n) for n in tree.names):
         return Origin(identity, lambda: _files(tree, table, labelled))
     top = [n for n in tree.names if "/" not in n]
@@ -140,8 +139,8 @@ def _beside(tree: Tree, names: tuple[str, ...]) -> Labels | Conditions | None:
 
 def _no_pictures(tree: Tree) -> NoReturn:
     endings = sorted({PurePosixPath(n).suffix.lower() or n for n in tree.names})
-    held = f"only {', '.join(endings[:8])}" if endings else "no file at all"
-    raise DataError(f"{tree.where} holds no picture, {held}. Give {KINDS}.")
+    held = f"only {', '.join(endings[:8])}" if endings else "no files"
+    raise DataError(f"{tree.where} contains no pictures, {held}. Give {KINDS}.")
 
 
 def _parquets(tree: Tree) -> list[str]:

@@ -45,8 +45,8 @@ class Tree:
                 with opener() as file:
                     return file.read()
         except DAMAGE as error:
-            raise DataError(f"{name} in {self.where} cannot be read ({error}). Mend or remove it.") from error
-        raise DataError(f"{self.where} no longer holds {name!r}; it changed while it was read. Run the command again.")
+            raise DataError(f"{name} in {self.where} cannot be read ({error}). Fix or remove it.") from error
+        raise DataError(f"{self.where} no longer contains {name!r}; it changed while it was read. Run the command again.")
 
 
 def folder(path: Path) -> Tree:
@@ -72,7 +72,7 @@ def folder(path: Path) -> Tree:
     try:
         look(path, "")
     except OSError as error:
-        raise DataError(f"{error.filename or path} cannot be looked into ({error.strerror or error}). Check its permissions.") from error
+        raise DataError(f"{error.filename or path} cannot be opened ({error.strerror or error}). Check its permissions.") from error
     found.sort()
 
     def walk(names: Collection[str]) -> Iterator[tuple[str, Opener]]:
@@ -128,7 +128,7 @@ def _zip(path: Path) -> Tree:
                 f"{path} holds a link ({member.filename!r}), which could lead anywhere. Pack it again with the files themselves."
             )
         if member.flag_bits & 1:
-            raise DataError(f"{path} is locked with a password. Unpack it and give the folder.")
+            raise DataError(f"{path} is protected by a password. Unpack it and give the folder.")
     names = sorted({_safe(path, m.filename) for m in members if not _hidden_anywhere(m.filename)})
 
     def walk(wanted: Collection[str]) -> Iterator[tuple[str, Opener]]:
@@ -153,7 +153,7 @@ def _tar(path: Path) -> Tree:
             if member.isdir():
                 continue
             if not member.isfile():
-                raise DataError(f"{path} holds {member.name!r}, which is no ordinary file. Pack it again with pictures only.")
+                raise DataError(f"{path} holds {member.name!r}, which is not a regular file. Pack it again with pictures only.")
             total += member.size
             _refuse_bomb(path, member.name, member.size, total)
             if not _hidden_anywhere(member.name):

@@ -21,7 +21,7 @@ from gansmith.errors import ConfigError, nearest
 def labelled(label: str, schema: Schema) -> Where:
     """The condition that a row is of a class: that its target has this value, or none. ConfigError where there is no such class."""
     if schema.target is None:
-        raise ConfigError(f"label {label!r} was asked for, and this table has no target. Ask with --where, or train with --target.")
+        raise ConfigError(f"label {label!r} was requested, but this table has no target. Use --where, or train with --target.")
     column, place = schema[schema.target], schema.place(schema.target)
     if label == UNKNOWN and label not in column.levels:
         return Where(place, (), True, f"{column.name} is missing")
@@ -40,7 +40,7 @@ def each(name: str, schema: Schema, parts: Sequence[Part]) -> list[Where]:
     place = schema.place(name)
     part = next((p for p in parts if place in p.places), None)
     if not isinstance(part, Levels):
-        raise ConfigError(f"{name} has too many values to draw each alike often, or is not learned. Choose a column of few values.")
+        raise ConfigError(f"{name} has too many values to draw each equally often, or is not learned. Choose a column with few values.")
     values = np.unique(part.values[:, part.places.index(place)])
     words = write_words(values, schema.columns[place])
     return [

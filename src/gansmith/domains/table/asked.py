@@ -132,7 +132,7 @@ class Asked:
                 held[len(part.spikes) : len(part.spikes) + len(part.ends)] = next(free)
             if not held.any():
                 said = " and ".join(wheres[place].text for place in part.places if place in wheres)
-                raise ConfigError(f"no row can have {said}: no such value is kept of the data. Ask for another.")
+                raise ConfigError(f"no row can have {said}: the generator has no such value. Request another.")
             allowed[where] = held
         order = ordered(schema)
         compared = tuple(_compared(place, parts, tables, ranges) for place in order)
@@ -242,8 +242,10 @@ class Asked:
             return self
         still, stuck = self._left(self.allowed.unsqueeze(0), [None for _ in self.compared])
         if stuck.any():
-            said = " and ".join(where.text for where in wheres.values()) or "all comparisons that were declared"
-            raise ConfigError(f"no row can have {said}, as the comparisons declared of its columns must hold too. Ask for less.")
+            said = " and ".join(where.text for where in wheres.values()) or "all declared comparisons"
+            raise ConfigError(
+                f"no row can have {said}, because the comparisons declared for its columns must hold too. Use fewer conditions."
+            )
         return replace(self, allowed=still[0])
 
     def _left(self, still: Tensor, fixed: Sequence[Tensor | None]) -> tuple[Tensor, Tensor]:

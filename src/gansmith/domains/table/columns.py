@@ -60,8 +60,8 @@ class Grid:
             low, high = inward[0] if low < lowest else low, inward[1] if high > highest else high
         if low > high:
             raise DataError(
-                f"column {column.name!r} can hold nothing: its values lie from {lowest:.10g} to {highest:.10g}"
-                f"{f' in steps of {column.step:g}' if column.step else ''}. Mend its range in the schema."
+                f"column {column.name!r} can take no value: its values lie from {lowest:.10g} to {highest:.10g}"
+                f"{f' in steps of {column.step:g}' if column.step else ''}. Fix its range in the schema."
             )
         return cls(column.step, low, high)
 

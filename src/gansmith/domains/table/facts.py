@@ -129,20 +129,20 @@ def findings(found: Mapping[str, Any]) -> list[Finding]:
     notes = []
     if count < FEW:
         message = f"there are only {count:,} rows; a generator learns little from fewer than {FEW}."
-        notes.append(Finding("T118", "warning", message, "Add rows where you can.", {"count": count}))
+        notes.append(Finding("T118", "warning", message, "Add rows if you can.", {"count": count}))
     if found["duplicates"]:
         share = found["duplicates"] / count
-        message = f"{found['duplicates']:,} of {count:,} rows repeat another, ids and free text aside."
-        advice = "Nothing need be done, as each of them is held out or trained on for itself; remove them if they are not meant."
+        message = f"{found['duplicates']:,} of {count:,} rows are duplicates, apart from ids and free text."
+        advice = "Nothing needs to be done, because each of them is held out or trained on by itself; remove them if they are unintended."
         notes.append(Finding("T113", "warning" if share > 0.05 else "note", message, advice, {"count": found["duplicates"]}))
     skewed = {name: round(c["skew"], 1) for name, c in columns.items() if abs(c.get("skew", 0.0)) > SKEWED}
     if skewed:
         message = f"long tails in {_listed(skewed)} (skewness)."
-        notes.append(Finding("T114", "note", message, "Nothing need be done: bins follow the quantiles.", {"columns": skewed}))
+        notes.append(Finding("T114", "note", message, "Nothing needs to be done: bins follow the quantiles.", {"columns": skewed}))
     missing = {name: round(c["missing"], 3) for name, c in columns.items() if "range" in c and c["missing"] > 0.5}
     if missing:
         message = f"more than half of the values are missing in {_listed(missing)} (share)."
-        notes.append(Finding("T117", "note", message, "Leave the column out where it tells nothing.", {"columns": missing}))
+        notes.append(Finding("T117", "note", message, "Leave the column out if it is not informative.", {"columns": missing}))
     return notes + _target_findings(found)
 
 
@@ -150,20 +150,20 @@ def _target_findings(found: Mapping[str, Any]) -> list[Finding]:
     notes = []
     if found["target"] and (told := found["target"]["told by"]):
         message = (
-            f"{', '.join(map(repr, told[:5]))} {'is' if len(told) == 1 else 'are'} the target {found['target']['name']!r} in other words."
+            f"{', '.join(map(repr, told[:5]))} {'is' if len(told) == 1 else 'are'} equivalent to the target {found['target']['name']!r}."
         )
-        advice = "Leave it out: any model that sees it scores as if it knew the answer."
+        advice = "Leave it out: any model that sees it knows the answer."
         notes.append(Finding("T115", "warning", message, advice, {"columns": told}))
     counts = {name: n for name, n in found["classes"].items() if n}
     if counts and (found["imbalance"] >= 5 or min(counts.values()) < SMALLEST):
         most, least = max(counts, key=counts.__getitem__), min(counts, key=counts.__getitem__)
-        message = f"{most!r} stands in {counts[most]:,} rows and {least!r} in {counts[least]:,}."
+        message = f"{most!r} occurs in {counts[most]:,} rows, {least!r} in {counts[least]:,}."
         severe = found["imbalance"] >= 20 or counts[least] < SMALLEST
-        advice = "Samples of the rare class will vary less; add rows of it where you can."
+        advice = "Samples of the rare class will vary less; add rows of it if you can."
         if gone := [name for name, n in counts.items() if n < FEWEST]:
-            message += f" Classes of fewer than {FEWEST} rows are never made, and cannot be asked for: {', '.join(map(repr, gone[:8]))}"
+            message += f" Classes of fewer than {FEWEST} rows are never generated and cannot be requested: {', '.join(map(repr, gone[:8]))}"
             message += ", …." if len(gone) > 8 else "."
-            advice = "Add rows of them where you can."
+            advice = "Add rows of them if you can."
         notes.append(Finding("T116", "warning" if severe else "note", message, advice, {"ratio": found["imbalance"]}))
     return notes
 

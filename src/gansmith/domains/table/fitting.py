@@ -71,7 +71,7 @@ def fit(raw: np.ndarray, schema: Schema, members: np.ndarray | None = None) -> t
     """
     learned = [m for m, column in enumerate(schema.columns) if column.learned]
     if not learned:
-        raise DataError("none of the columns can be learned. A number, category, boolean or date that varies was wanted.")
+        raise DataError("none of the columns can be learned. A number, category, boolean or date that varies was expected.")
     ordered(schema)  # comparisons in a circle are told before the work is done
     bounds = grids(schema)
     tallies: dict[int, Tally] = {}
@@ -154,14 +154,14 @@ def _units(schema: Schema, tallies: dict[int, Tally], codes: dict[int, np.ndarra
     for group in _declared(schema):
         if not allowed(tuple(group)):
             raise DataError(
-                f"{_named(schema, group)} are declared to stay together, and several of them are compared with other columns, which cannot "
-                "both be kept. Take these other columns into the group, or leave out what follows from the rest."
+                f"{_named(schema, group)} are declared to stay together, but several of them are compared with other columns, and both "
+                "cannot hold. Add these other columns to the group, or leave out constraints implied by the rest."
             )
         both = join([free.pop(place) for place in group], FEWEST)
         if both.rare == len(both.codes) >= FEW_ROWS:
             raise DataError(
-                f"{_named(schema, group)} are declared to stay together, and no combination of their values stands in {FEWEST} rows or "
-                "more; rarer ones are never made. Group their values, or leave the constraint out."
+                f"{_named(schema, group)} are declared to stay together, and no combination of their values occurs in {FEWEST} rows or "
+                "more; rarer ones are never generated. Group their values, or leave the constraint out."
             )
         fixed.append(both)
     ones = [(p, ones) for p in free if (ones := _ones(schema.columns[p], tallies[p], codes[p])) is not None]
@@ -235,7 +235,7 @@ def _kept(places: tuple[int, ...], values: np.ndarray, counts: np.ndarray, schem
     held = together(schema, places, values)
     if not held.any():
         names = _named(schema, places)
-        raise DataError(f"no row holds a combination of {names} that satisfies what was declared of them. Mend the constraints.")
+        raise DataError(f"no row holds a combination of {names} that satisfies their constraints. Fix the constraints.")
     falling = np.argsort(np.where(held, -counts, 1), kind="stable")
     frequent = max(1, int((held & (counts >= FEWEST)).sum()))
     most = frequent if len(places) == 1 else min(frequent, MOST_CHOICES)
@@ -282,9 +282,11 @@ def _findings(
 ) -> Iterator[Finding]:
     if lost:
         told = "; ".join(f"{name}: {n:,}" for name, n in list(lost.items())[:8]) + ("; …" if len(lost) > 8 else "")
-        message = f"values that fewer than {FEWEST} of {rows:,} rows hold are not made; such rows count to the nearest value ({told})."
+        message = (
+            f"values that fewer than {FEWEST} of {rows:,} rows have are not generated; such rows count towards the nearest value ({told})."
+        )
         many = [name for name, n in lost.items() if n > LOST * rows]
-        advice = "Nothing need be done: what is rare could give a person away."
+        advice = "Nothing needs to be done: rare values could identify a person."
         if many:
             advice = f"Group the rare values of {', '.join(many[:8])}{', …' if len(many) > 8 else ''}, or leave them out."
         yield Finding("T120", "warning" if many else "note", message, advice, {"rows": lost})
@@ -293,18 +295,18 @@ def _findings(
         message = (
             f"columns that depend on one another stay together in every row: {'; '.join(several[:8])}{'; …' if len(several) > 8 else ''}."
         )
-        yield Finding("T121", "note", message, "Nothing need be done.", {"columns": several})
+        yield Finding("T121", "note", message, "Nothing needs to be done.", {"columns": several})
     if left:
-        pairs = [f"{_named(schema, a.places)} tells {_named(schema, b.places)}" for a, b in left]
-        message = f"dependencies that may be broken, as their combinations are too many or too rare: {'; '.join(pairs[:8])}."
+        pairs = [f"{_named(schema, a.places)} determines {_named(schema, b.places)}" for a, b in left]
+        message = f"dependencies that may be broken, because they have too many or too rare combinations: {'; '.join(pairs[:8])}."
         yield Finding("T122", "warning", message, "Leave one of the columns out, or declare them together.", {"columns": pairs})
     if broken:
         told = "; ".join(f"{name}: {n:,} rows" for name, n in broken.items())
-        message = f"comparisons that were declared and the data do not keep ({told}); every row that is made keeps them."
-        yield Finding("T124", "warning", message, "Mend the data, or leave the comparison out.", {"rows": broken})
+        message = f"declared comparisons that the data violate ({told}); every generated row satisfies them."
+        yield Finding("T124", "warning", message, "Fix the data, or leave the comparison out.", {"rows": broken})
     if outside:
         told = "; ".join(f"{name}: {n:,}" for name, n in outside.items())
-        yield Finding("T123", "warning", f"values outside the declared range are taken as its ends ({told}).", "", {"rows": outside})
+        yield Finding("T123", "warning", f"values outside the declared range are set to its ends ({told}).", "", {"rows": outside})
 
 
 def _named(schema: Schema, places: Sequence[int]) -> str:

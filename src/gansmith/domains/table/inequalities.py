@@ -42,7 +42,7 @@ def ordered(schema: Schema) -> list[int]:
         ready = sorted(p for p in waiting if not any(c.high == p and c.low in waiting for c in found))
         if not ready:
             names = ", ".join(sorted(schema.columns[p].name for p in waiting))
-            raise DataError(f"the comparisons declared of {names} go in a circle, so that none can be the least. Leave one of them out.")
+            raise DataError(f"the comparisons declared for {names} form a circle, so none can be the smallest. Leave one of them out.")
         order += ready
         waiting -= set(ready)
     return order

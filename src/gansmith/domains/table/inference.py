@@ -66,7 +66,7 @@ def infer(table: Table, overrides: Mapping[str, Any] | None = None) -> tuple[Sch
     columns = tuple(_column(name, tally, asked.get(name, {}), notes) for name, tally in zip(table.names, tallies, strict=True))
     if not any(column.learned for column in columns):
         held = ", ".join(f"{column.name} ({column.kind})" for column in columns[:5])
-        raise DataError(f"{table.where} has no column to learn: {held}. A number, category, boolean or date that varies was wanted.")
+        raise DataError(f"{table.where} has no column to learn: {held}. A number, category, boolean or date that varies was expected.")
     given = [
         {"name": name, **_meant(asked[name], recognised(name, t))} for name, t in zip(table.names, tallies, strict=True) if name in asked
     ]
@@ -210,10 +210,10 @@ def _number(column: Column, tally: Tally, notes: Notes) -> Column:
     seen = tally.numbers.get(style)
     if seen is None or seen.lowest > seen.highest:
         wanted = f"have the form {column.form!r}" if column.form else "be of numbers"
-        raise DataError(f"column {column.name!r} cannot {wanted}: it holds {_example(tally)}. Leave its kind and form to be found.")
+        raise DataError(f"column {column.name!r} cannot {wanted}: it holds {_example(tally)}. Leave its kind and form out, to be detected.")
     if column.form and not np.isfinite(read_numbers(tally.sample, column.form)).any():
         raise DataError(
-            f"column {column.name!r} cannot have the form {column.form!r}: it holds {_example(tally)}. Leave its form to be found."
+            f"column {column.name!r} cannot have the form {column.form!r}: it holds {_example(tally)}. Leave its form out, to be detected."
         )
     if seen.unread:
         notes["T105"][column.name] = f"{seen.unread:,} words such as {seen.strays[0][:40]!r} are taken as missing"
@@ -231,7 +231,7 @@ def _date(column: Column, tally: Tally, notes: Notes) -> Column:
         wanted = f"have the form {column.form!r}" if column.form else "be of dates"
         raise DataError(f"column {column.name!r} cannot {wanted}: it holds {_example(tally)}. Give its form, for example %d.%m.%Y %H:%M.")
     if seen.unread:
-        notes["T105"][column.name] = f"{seen.unread:,} cells that are not of the form {form} are taken as missing"
+        notes["T105"][column.name] = f"{seen.unread:,} cells that do not have the form {form} are taken as missing"
     if len(seen.manner.zones) > 1:
         notes["T107"][column.name] = ", ".join(sorted(seen.manner.zones)[:4])
     swapped = form.translate({ord("m"): "d", ord("d"): "m"})
@@ -253,7 +253,7 @@ def _category(column: Column, tally: Tally, notes: Notes) -> Column:
     words = tally.numbers[_likeliest(tally)].unread
     measured = tally.dress is not None and tally.dress.measured  # 3 kg and 200 g are no mixture
     if column.kind == "category" and not measured and STRAY * tally.given < words < (1 - STRAY) * tally.given:
-        notes["T105"][column.name] = f"{words:,} words and {tally.given - words:,} numbers are levels alike"
+        notes["T105"][column.name] = f"{words:,} words and {tally.given - words:,} numbers are both levels"
     blank = missing.most_common(1)[0][0] if missing else ""
     return replace(column, levels=tuple(levels), missing=missing.total() / tally.rows, blank=blank)
 
@@ -283,7 +283,7 @@ def _unlearned(column: Column, tally: Tally, notes: Notes) -> Column:
         return column
     style = _style(tally)
     form = column.form or ("+1" if style else tally.pattern.form) or "+1"
-    notes["T109"][column.name] = "counted on" if form.endswith("+1") else f"made as {form}"
+    notes["T109"][column.name] = "continued" if form.endswith("+1") else f"generated as {form}"
     if style and form == "+1":
         return replace(column, form=form, lowest=tally.numbers[style].lowest, highest=tally.numbers[style].highest)
     highest = float(tally.pattern.highest or tally.rows) if form.endswith("+1") else id_number(form, tally.pattern.last)
@@ -297,22 +297,26 @@ def _example(tally: Tally) -> str:
 # --- what was noticed ----------------------------------------------------------------------------------------------------
 
 _SENTENCES: dict[str, tuple[Severity, str, str]] = {
-    "T104": ("warning", "infinite values are taken as missing", "Write what is meant in their place where it is known."),
-    "T105": ("warning", "numbers and words are mixed", "Clean the column, or say by its kind in the schema what it is."),
-    "T106": ("note", "several marks stand for missing values and become one", "Nothing need be done."),
-    "T107": ("note", "times of several zones are brought to UTC", "Nothing need be done."),
-    "T108": ("warning", "day and month cannot be told apart", "Give the form in the schema where the other is meant."),
-    "T109": ("note", "ids are not learned but made anew", "Say kind number or category in the schema where the values mean something."),
+    "T104": ("warning", "infinite values are taken as missing", "Replace them with the intended values if known."),
+    "T105": ("warning", "numbers and words are mixed", "Clean the column, or set its kind in the schema."),
+    "T106": ("note", "several different marks for missing values become one", "Nothing needs to be done."),
+    "T107": ("note", "times of several zones are converted to UTC", "Nothing needs to be done."),
+    "T108": ("warning", "day and month cannot be distinguished", "Give the form in the schema if the other is right."),
+    "T109": (
+        "note",
+        "ids are not learned; new ones are generated",
+        "Set kind to number or category in the schema if the values carry information.",
+    ),
     "T110": (
         "warning",
-        "free text and words that nearly all differ or are all rare are not learned",
-        "Group the values so that many rows share one, or say kind category in the schema where some are shared.",
+        "free text, and words that nearly all differ or are all rare, are not learned",
+        "Group the values so that many rows share one, or set kind to category in the schema if some are shared.",
     ),
-    "T111": ("note", "columns with one value are not learned but written as they are", "Nothing need be done."),
+    "T111": ("note", "columns with a single value are not learned but written as they are", "Nothing needs to be done."),
     "T112": (
         "warning",
         f"categories of more than {MOST_LEVELS:,} levels keep the most frequent",
-        "Group the levels where the rest matters.",
+        "Group the levels if the others matter.",
     ),
 }
 

@@ -27,9 +27,7 @@ def overridden(schema: Schema, overrides: Mapping[str, Any]) -> Schema:
     for name, given in asked_of(overrides, schema.names).items():
         column = schema[name]
         if given.get("kind", column.kind) != column.kind and given["kind"] not in ("id", "text") and "levels" not in given:
-            raise DataError(
-                f"column {name!r} was taken as {column.kind}; that it is {given['kind']} must be known when the data are opened."
-            )
+            raise DataError(f"column {name!r} was read as {column.kind}; the kind {given['kind']} must be set when the data are opened.")
         levels = tuple(map(str, given["levels"])) if "levels" in given else column.levels
         schema = schema.put(_sound(Column.from_dict({**column.to_dict(), **given, "levels": levels})))
     if "constraints" in overrides:
@@ -55,22 +53,22 @@ def asked_of(overrides: Mapping[str, Any], names: Sequence[str]) -> dict[str, di
     for key, example in WANTED.items():
         given = overrides.get(key, ())
         if not isinstance(given, list | tuple) or not all(isinstance(one, Mapping) for one in given):
-            raise DataError(f"the schema has {key} {_shown(given)}; a list was wanted, such as {example}.")
+            raise DataError(f"the schema has {key} {_shown(given)}; a list was expected, such as {example}.")
     if not isinstance(overrides.get("target"), str | None):
-        raise DataError(f"the schema has the target {_shown(overrides['target'])}; the name of a column was wanted.")
+        raise DataError(f"the schema has the target {_shown(overrides['target'])}; the name of a column was expected.")
     known = [f.name for f in fields(Column)]
     asked: dict[str, dict[str, Any]] = {}
     for given in overrides.get("columns", ()):
         name = str(given.get("name"))
         if name not in names:
-            raise DataError(f"the schema names a column {name!r} and there is none; {nearest(name, names)}")
+            raise DataError(f"the schema names a column {name!r}, which does not exist; {nearest(name, names)}")
         for key in given:
             if key not in known:
-                raise DataError(f"column {name!r} of the schema has {key!r}, and a column has no such field; {nearest(key, known)}")
+                raise DataError(f"column {name!r} of the schema has {key!r}, but columns have no such field; {nearest(key, known)}")
         _check_types(name, given)
         if "kind" in given and given["kind"] not in get_args(Kind):
             raise DataError(
-                f"column {name!r} of the schema is of kind {given['kind']!r}, and there is none; {nearest(given['kind'], get_args(Kind))}"
+                f"column {name!r} of the schema has kind {given['kind']!r}, which does not exist; {nearest(given['kind'], get_args(Kind))}"
             )
         form = given.get("form", "")
         check_form(name, given.get("kind"), form)
@@ -83,11 +81,13 @@ def asked_of(overrides: Mapping[str, Any], names: Sequence[str]) -> dict[str, di
 def check_form(name: str, kind: Kind | None, form: str) -> None:
     """DataError where a date or number cannot be read by a form."""
     if kind == "date" and form and not reading_dates.is_form(form):
-        raise DataError(f"column {name!r} of the schema has the form {form!r}, which no date can be read by. Write it as %d.%m.%Y %H:%M.")
+        raise DataError(
+            f"column {name!r} of the schema has the form {form!r}, which cannot be used to read dates. Write it like %d.%m.%Y %H:%M."
+        )
     if kind == "number" and not reading_numbers.is_form(form):
         raise DataError(
             f"column {name!r} of the schema has the form {form!r}; forms of numbers are {', '.join(reading_numbers.STYLES)}, "
-            "with what stands round them: $1,234.50, 1234.5%, (1,234.5), 1.50e+03."
+            "with text around them: $1,234.50, 1234.5%, (1,234.5), 1.50e+03."
         )
 
 
@@ -113,7 +113,7 @@ def _check_types(name: str, given: Mapping[str, Any]) -> None:
             wanted[key] = words and len(set(map(str, value))) == len(value), "a list of values that differ" if words else "a list of values"
     for key, (right, what) in wanted.items():
         if not right:
-            raise DataError(f"column {name!r} of the schema has {key} {_shown(given[key])}; {what} was wanted.")
+            raise DataError(f"column {name!r} of the schema has {key} {_shown(given[key])}; {what} was expected.")
 
 
 def _sound(column: Column) -> Column:
@@ -124,7 +124,7 @@ def _sound(column: Column) -> Column:
             "Give both, or neither."
         )
     if column.kind in ("category", "boolean") and not column.levels:
-        raise DataError(f"column {column.name!r} of the schema has no levels. Name them, or leave the list out and they are found.")
+        raise DataError(f"column {column.name!r} of the schema has no levels. Name them, or leave the list out, and they are detected.")
     if column.kind == "boolean" and len(column.levels) != 2:
         raise DataError(f"column {column.name!r} of the schema has {len(column.levels)} levels; a boolean has 2. Take it as category.")
     return column
@@ -148,17 +148,17 @@ def _constraint(schema: Schema, values: Mapping[str, Any]) -> Constraint:
         raise DataError(f"a constraint has no {sorted(unknown)[0]!r}; {nearest(sorted(unknown)[0], [f.name for f in fields(Constraint)])}")
     names = values.get("columns", ())
     if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names) or len(set(names)) < len(names):
-        raise DataError(f"the constraint {relation!r} has columns {_shown(names)}; a list of different names was wanted.")
+        raise DataError(f"the constraint {relation!r} has columns {_shown(names)}; a list of different names was expected.")
     columns = [schema[name] for name in names]
     wanted = {"together": 2, "within": 1}.get(relation, 2)
     if len(columns) < wanted or (relation != "together" and len(columns) > wanted):
         raise DataError(
-            f"the constraint {relation!r} names {len(columns)} columns; it wants {wanted}{' or more' if relation == 'together' else ''}."
+            f"the constraint {relation!r} names {len(columns)} columns; it needs {wanted}{' or more' if relation == 'together' else ''}."
         )
     for column in columns:
         if not column.learned or (relation != "together" and not column.numeric):
             raise DataError(
-                f"the constraint {relation!r} names {column.name!r}, which is of kind {column.kind}; numbers and dates can be compared."
+                f"the constraint {relation!r} names {column.name!r}, which is a {column.kind}; only numbers and dates can be compared."
             )
     if relation in ("less", "less or equal") and columns[0].kind != columns[1].kind:
         raise DataError(
@@ -167,7 +167,7 @@ def _constraint(schema: Schema, values: Mapping[str, Any]) -> Constraint:
     low, high = (_end(columns[0], key, values.get(key)) for key in ("lowest", "highest")) if relation == "within" else (None, None)
     if relation == "within" and (low is None if high is None else low is not None and low > high):
         raise DataError(
-            f"the constraint 'within' of {columns[0].name!r} wants a lowest, a highest or both, the lowest not above the highest."
+            f"the constraint 'within' of {columns[0].name!r} needs a lowest, a highest or both, the lowest not above the highest."
         )
     return Constraint(cast("Relation", relation), tuple(names), low, high)
 
@@ -177,5 +177,5 @@ def _end(column: Column, key: str, value: Any) -> float | None:
     if column.kind == "date" and isinstance(value, str):
         return stretch(column, value)[key == "highest"]
     if value is not None and not _is_number(value):
-        raise DataError(f"the constraint 'within' of {column.name!r} has {key} {_shown(value)}; a {column.kind} was wanted.")
+        raise DataError(f"the constraint 'within' of {column.name!r} has {key} {_shown(value)}; a {column.kind} was expected.")
     return None if value is None else float(value)

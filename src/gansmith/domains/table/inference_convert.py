@@ -29,7 +29,7 @@ def converted(table: Table, schema: Schema) -> Iterator[np.ndarray]:
     """raw [n, M] float64 of a table, piece by piece. Its columns are found by name; what cannot be read as the schema says is missing."""
     for name in schema.names:
         if name not in table.names:
-            raise DataError(f"{table.where} has no column {name!r}, which the schema has; {nearest(name, table.names)}")
+            raise DataError(f"{table.where} has no column {name!r}, but the schema does; {nearest(name, table.names)}")
     places = [table.names.index(name) for name in schema.names]
     for piece in table.pieces():
         raw = np.empty((len(piece[0].codes), len(places)))

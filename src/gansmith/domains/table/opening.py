@@ -56,10 +56,10 @@ def asked(settings: DataSettings) -> dict[str, Any]:
         except (OSError, ValueError) as error:
             said = error.strerror if isinstance(error, OSError) else error
             raise DataError(
-                f"the schema {settings.table_schema} cannot be read ({said}). Give a JSON file as docs/tables.md shows."
+                f"the schema {settings.table_schema} cannot be read ({said}). Give a JSON file as shown in docs/tables.md."
             ) from error
         if not isinstance(overrides, dict):
-            raise DataError(f'the schema {settings.table_schema} holds no columns; {{"columns": [{{"name": …, "kind": …}}]}} was wanted.')
+            raise DataError(f'the schema {settings.table_schema} holds no columns; {{"columns": [{{"name": …, "kind": …}}]}} was expected.')
     return {**overrides, "target": settings.target} if settings.target is not None else overrides
 
 
@@ -129,6 +129,6 @@ def _refuse_what_has_no_meaning(settings: DataSettings) -> None:
     given = {"data.size": settings.size, "data.channels": settings.channels}
     for name, value in given.items():
         if value is not None:
-            raise DataError(f"{name} has no meaning for a table. Leave it out.")
+            raise DataError(f"{name} does not apply to a table. Leave it out.")
     if settings.labels not in (None, "none"):
-        raise DataError("data.labels has no meaning for a table: name the column to predict as data.target, or leave it out.")
+        raise DataError("data.labels does not apply to a table: name the column to predict as data.target, or leave it out.")

@@ -82,7 +82,7 @@ def read(source: Any, delimiter: str | None = None) -> Table:
                 return onward(getattr(source, way)())
             except ImportError:
                 raise MissingExtra(f"Reading a {type(source).__module__.partition('.')[0]} frame", "parquet") from None
-    raise DataError(f"found {type(source).__name__}, which is no table. Give {KINDS}, or a pandas or polars frame.")
+    raise DataError(f"found {type(source).__name__}, which is not a table. Give {KINDS}, or a pandas or polars frame.")
 
 
 def renamed(names: Sequence[Any]) -> tuple[tuple[str, ...], list[Finding]]:
@@ -102,8 +102,8 @@ def renamed(names: Sequence[Any]) -> tuple[tuple[str, ...], list[Finding]]:
     if not changes:
         return tuple(found), []
     told = "; ".join(f"{old} is called {new!r}" for old, new in list(changes.items())[:5])
-    message = f"{len(changes)} column names are empty or stand twice: {told}."
-    return tuple(found), [Finding("T102", "warning", message, "Give every column a name of its own.", {"renamed": list(changes.values())})]
+    message = f"{len(changes)} column names are empty or occur twice: {told}."
+    return tuple(found), [Finding("T102", "warning", message, "Give every column a different name.", {"renamed": list(changes.values())})]
 
 
 # --- files ---------------------------------------------------------------------------------------------------------------
@@ -119,7 +119,7 @@ def _file(path: Path, delimiter: str | None) -> Table:
         raise DataError(f"there is no file {str(path)!r}{_sibling(path)}")
     kind = _kind(path)
     if folder or not kind:
-        raise DataError(f"{path} is {'a folder' if folder else 'no table by its name'}. Give {KINDS}.")
+        raise DataError(f"{path} is {'a folder' if folder else 'not a table, by its name'}. Give {KINDS}.")
     about = path.stat()
     identity = (str(path.resolve()), about.st_size, about.st_mtime_ns, delimiter)
     if not about.st_size:
@@ -190,7 +190,7 @@ def _arrow_file(path: Path, identity: tuple[Any, ...]) -> Table:
     with _damage(path, "an Arrow file"):
         first = next(batches(), None)
     if first is None:
-        raise DataError(f"{path} holds no row. A table needs at least 2.")
+        raise DataError(f"{path} has no rows. A table needs at least 2.")
     names, notes = renamed(first.schema.names)
     return Table(str(path), "arrow", _some(names, str(path)), lambda: _arrow_pieces(batches()), identity, tuple(notes))
 

@@ -53,7 +53,7 @@ def look(path: Path, delimiter: str | None = None) -> Text:
         sample = file.read(SAMPLE)
         whole = not file.read(1)
     if "\0" in sample:
-        raise DataError(f"{path} is no text: it holds zero bytes. Save the table as CSV in UTF-8.")
+        raise DataError(f"{path} is not text: it contains zero bytes. Save the table as CSV in UTF-8.")
     if not sample.strip():
         raise DataError(f"{path} is empty. A table needs a line of column names and a line for each row.")
     sample = sample if whole else sample[: sample.rfind("\n") + 1] or sample
@@ -62,7 +62,7 @@ def look(path: Path, delimiter: str | None = None) -> Text:
     header = tuple(rows[0])
     _refuse_other_delimiter(path, rows, found)
     if whole and not any(map(str.strip, sample.splitlines()[1:])):
-        raise DataError(f"{path} has a line of column names and no rows ({', '.join(header[:5])}). A table needs at least 2 rows.")
+        raise DataError(f"{path} has a line of column names but no rows ({', '.join(header[:5])}). A table needs at least 2 rows.")
     spaced = len(header) > 1 and all(cell.startswith(" ") for row in rows for cell in row[1:] if cell)
     header = tuple(cell.strip() for cell in header)
     return Text(path, encoding, found, spaced, header, (*notes, *_headless(header)))
@@ -79,8 +79,8 @@ def blocks(text: Text, count: int) -> Iterator[list[list[str]]]:
                 yield block
         except csv.Error as error:
             raise DataError(
-                f"{text.path} cannot be read at line {reader.line_num:,} ({error}). A quote that is opened and never closed is the "
-                "usual cause; close or remove it."
+                f"{text.path} cannot be read at line {reader.line_num:,} ({error}). The usual cause is a quote that "
+                "is never closed; close or remove it."
             ) from error
 
 
@@ -98,7 +98,7 @@ def _even(text: Text, reader: Iterator[list[str]]) -> Iterator[list[str]]:
         if row == [END]:
             return
         if row and row[-1].endswith(END):
-            raise DataError(f"{text.path} ends within a quote that is opened in the row of line {line + 1:,}. Close or remove it.")
+            raise DataError(f"{text.path} ends within a quote that was opened in the row at line {line + 1:,}. Close or remove it.")
         line = reader.line_num  # type: ignore[attr-defined]
         if len(row) != width:
             if not row:  # an empty line; below a single name an empty cell, unless nothing follows
@@ -107,7 +107,7 @@ def _even(text: Text, reader: Iterator[list[str]]) -> Iterator[list[str]]:
             cells = f"{len(row)} cell{'s' * (len(row) != 1)}"
             raise DataError(
                 f"line {line:,} of {text.path} has {cells}, and the line of column names has {width} (cells are separated by "
-                f"{DELIMITERS.get(text.delimiter, repr(text.delimiter))}). Mend that line, or put quotes round cells that hold the "
+                f"{DELIMITERS.get(text.delimiter, repr(text.delimiter))}). Fix that line, or put quotes around cells that contain the "
                 "separator."
             )
         yield from ([""] for _ in range(empty))
@@ -149,8 +149,8 @@ def _refuse_other_delimiter(path: Path, rows: list[list[str]], delimiter: str) -
         counts = {row[0].count(mark) for row in rows[:50]}
         if all(map(str.strip, rows[0][0].split(mark))) and len(counts) == 1 and counts.pop() >= (2 if mark in " :" else 1):
             raise DataError(
-                f"{path} was read as one column, {rows[0][0][:60]!r}, in which {mark!r} stands as often as in every row. Separate the "
-                f"cells by commas, semicolons, tabs or bars{', which are found without being told' if mark in DELIMITERS else ''}."
+                f"{path} was read as one column, {rows[0][0][:60]!r}, in which {mark!r} occurs equally often in every row. Separate the "
+                f"cells by commas, semicolons, tabs or bars{', which are detected automatically' if mark in DELIMITERS else ''}."
             )
 
 
@@ -182,7 +182,7 @@ def _encoding(path: Path) -> tuple[str, list[Finding]]:
         return "utf-8", []
     _decode(path, "cp1252")
     message = f"{path.name} is not UTF-8 and was read as Windows-1252 (cp1252)."
-    return "cp1252", [Finding("T101", "note", message, "Save it as UTF-8 where accented letters look wrong.", {"encoding": "cp1252"})]
+    return "cp1252", [Finding("T101", "note", message, "Save it as UTF-8 if accented letters look wrong.", {"encoding": "cp1252"})]
 
 
 def _decode(path: Path, encoding: str, refuse: bool = True) -> bool:
@@ -198,7 +198,7 @@ def _decode(path: Path, encoding: str, refuse: bool = True) -> bool:
             if not refuse:
                 return False
             wanted = "neither UTF-8 nor Windows-1252" if encoding == "cp1252" else f"no {encoding}, which its first bytes say it is"
-            raise DataError(f"{path} holds bytes near number {at + error.start:,} that are {wanted}. Save it again as UTF-8.") from None
+            raise DataError(f"{path} has bytes near number {at + error.start:,} that are {wanted}. Save it again as UTF-8.") from None
     return True
 
 

@@ -51,7 +51,7 @@ def parse(text: str, schema: Schema) -> Where:
     column = schema.columns[place]
     if not column.learned:
         known = [c.name for c in schema.columns if c.learned]
-        raise ConfigError(f"{text!r} asks for {name!r}, which is of kind {column.kind} and not learned. Ask for another: {_some(known)}.")
+        raise ConfigError(f"{text!r} uses {name!r}, which is of kind {column.kind} and not learned. Use another: {_some(known)}.")
     if sign in ("=", "!="):
         spans, missing = _equal(column, value)
         where = Where(place, spans, missing, text)
@@ -100,9 +100,9 @@ def _parts(text: str, schema: Schema) -> tuple[str, str, str]:
         if text[: sign.start()].strip() in schema.names:
             return text[: sign.start()].strip(), sign[1].replace("==", "="), text[sign.end(1) :].strip()
     if not signs:
-        raise ConfigError(f"{text!r} is no condition. Write it as sex=Female, age>60, country!=US, or income= for a missing value.")
+        raise ConfigError(f"{text!r} is not a condition. Write it like sex=Female, age>60, country!=US, or income= for a missing value.")
     name = text[: signs[0].start()].strip()
-    raise ConfigError(f"there is no column {name!r} to ask for; {nearest(name, schema.names)}")
+    raise ConfigError(f"there is no column {name!r}; {nearest(name, schema.names)}")
 
 
 def _equal(column: Column, value: str) -> tuple[tuple[Span, ...], bool]:
@@ -121,13 +121,13 @@ def _seen(column: Column, word: str) -> Span:
         return float(column.levels.index(word)), float(column.levels.index(word))
     low, high = _number(column, word)
     if column.lowest < column.highest and not (low <= column.highest and high >= column.lowest):
-        raise ConfigError(f"{column.name}={word} is beyond what is made, {_range(column)}.")
+        raise ConfigError(f"{column.name}={word} is outside the range that is generated, {_range(column)}.")
     return low, high
 
 
 def _compared(column: Column, sign: str, word: str, text: str) -> Span:
     if not column.numeric:
-        raise ConfigError(f"{text!r} compares {column.name!r}, which has levels and no order. Ask with = or !=, several as a|b.")
+        raise ConfigError(f"{text!r} compares {column.name!r}, which has levels without an order. Use = or !=, and a|b for several.")
     low, high = _number(column, word)
     span = {
         ">": (math.nextafter(high, math.inf), math.inf),
@@ -136,7 +136,7 @@ def _compared(column: Column, sign: str, word: str, text: str) -> Span:
         "<=": (-math.inf, high),
     }[sign]
     if column.lowest < column.highest and (span[0] > column.highest or span[1] < column.lowest):
-        raise ConfigError(f"{text!r} leaves nothing: what is made goes from {_range(column)}.")
+        raise ConfigError(f"{text!r} leaves nothing: generated values go from {_range(column)}.")
     return span
 
 
@@ -148,7 +148,7 @@ def _number(column: Column, word: str) -> Span:
     if math.isnan(value):
         value = float(read_numbers([word])[0])
     if not math.isfinite(value):
-        raise ConfigError(f"{column.name!r} is a number and {word!r} is none; what is made goes from {_range(column)}.")
+        raise ConfigError(f"{column.name!r} is a number, but {word!r} is not; generated values go from {_range(column)}.")
     return value, value
 
 
@@ -162,7 +162,7 @@ def stretch(column: Column, word: str) -> Span:
         value = float(read_dates([word], form)[0]) - (0 if "%z" in form else shift)
         whole = not any(field in form for field in ("%H", "%I"))
         return value, math.nextafter(value + DAY, -math.inf) if whole else value
-    raise ConfigError(f"{column.name!r} is a date and {word!r} is none; write it as {write_dates([column.lowest], column.form)[0]}.")
+    raise ConfigError(f"{column.name!r} is a date, but {word!r} is not; write it like {write_dates([column.lowest], column.form)[0]}.")
 
 
 def _range(column: Column) -> str:

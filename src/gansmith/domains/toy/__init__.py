@@ -56,7 +56,7 @@ def _refuse_what_has_no_meaning(source: str, settings: DataSettings) -> None:
     }
     for name, value in given.items():
         if value is not None:
-            raise DataError(f"{name} has no meaning for {source}, whose shape and labels are fixed. Leave it out.")
+            raise DataError(f"{name} does not apply to {source}, whose shape and labels are fixed. Leave it out.")
 
 
 TOY = ToyDomain()

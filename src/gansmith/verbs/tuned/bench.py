@@ -54,7 +54,7 @@ class Bench:
         if min(len(found.aside), len(found.fresh)) < LEAST:
             raise DataError(
                 f"data.held_out={recipe.data.held_out:g} leaves {len(found.fresh)} samples for the last judgement and {len(found.aside)} "
-                f"to measure trials by, and each takes at least {LEAST}. Give more data, or a larger data.held_out."
+                f"to measure trials by, but each needs at least {LEAST}. Give more data, or a larger data.held_out."
             )
         return found
 
@@ -133,7 +133,7 @@ class Yardstick:
     def words(self) -> str:
         """What a score is."""
         if self.opened.layout.given:
-            return "how surely boosted trees tell the rows from real ones: 0 not at all, 1 always"
+            return "how well boosted trees tell the rows from real ones: 0 not at all, 1 always"
         names = " and ".join(view.seer.name for view in self.ruler.views)
         return f"distance from real samples, by {names}: 0 is perfect, about 1 as bad as one sample repeated"
 

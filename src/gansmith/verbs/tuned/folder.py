@@ -132,7 +132,9 @@ class TuneFolder:
                 raise RunError(f"{self.path} was written by a newer gansmith. Upgrade with: pip install -U gansmith")
             return Asked(**{k: v for k, v in values.items() if k != "format"})
         except (KeyError, TypeError) as error:
-            raise RunError(f"{self.asked} is not what gansmith writes ({type(error).__name__}: {error}). Tune anew.") from None
+            raise RunError(
+                f"{self.asked} was not written by gansmith or is damaged ({type(error).__name__}: {error}). Start a new search."
+            ) from None
 
     def write(self, asked: Asked) -> None:
         write_json(self.asked, {"format": FORMAT, **asdict(asked)})
@@ -165,7 +167,7 @@ class TuneFolder:
         """RunError where another process is at work on this search."""
         with flocked(self.path / "held.lock", wait=False) as got:
             if not got:
-                raise RunError(f"another process is at work on {self.path}. Wait until it has ended, or stop it.")
+                raise RunError(f"another process is working on {self.path}. Wait until it has ended, or stop it.")
             yield
 
     @contextmanager

@@ -135,7 +135,7 @@ class Session:
         self._tell("judgement", now=True)
         missing = len(work.tasks(self.asked, self.shop.recipe.run.seed)) - len(self.folder.judgements())
         if missing:
-            raise RunError(f"{missing} runs of the judgement did not come to their end. Go on with --resume {self.folder.path}")
+            raise RunError(f"{missing} runs of the judgement did not finish. Go on with --resume {self.folder.path}")
 
     def _beside(self, stage: Literal["search", "judgement"], seconds: float) -> None:
         """Let other processes do it, and tell of it."""
@@ -153,7 +153,7 @@ class Session:
         if all(process.returncode for process in others):
             said = [line for line in self.folder.log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
             what = said[-1].removeprefix("gansmith: ") if said else f"exit code {others[0].returncode}"
-            raise RunError(f"every process of the search ended before its time: {what} What they said is in {self.folder.log}.")
+            raise RunError(f"every process of the search ended early: {what} Their output is in {self.folder.log}.")
 
     def _tell(self, stage: Literal["search", "judgement"], running: dict[int, float] | None = None, now: bool = False) -> None:
         """Tell the audience, not too often, and note the time."""

@@ -143,14 +143,14 @@ class Study:
             known = self.study.user_attrs
             if known.get("fingerprint", about["fingerprint"]) != about["fingerprint"]:
                 raise RunError(
-                    f"the study {self.name!r} in {shown(self.storage)} is of other data (fingerprint {known['fingerprint']}, these have "
+                    f"the study {self.name!r} in {shown(self.storage)} has other data (fingerprint {known['fingerprint']}, these have "
                     f"{about['fingerprint']}). Choose another --name, or another storage."
                 )
             differ = [name for name, value in about.items() if name in known and known[name] != value]
             if differ:
                 raise RunError(
-                    f"the study {self.name!r} in {shown(self.storage)} differs in its {' and '.join(differ)} from what was asked for. "
-                    "Ask for the same, or choose another --name."
+                    f"the study {self.name!r} in {shown(self.storage)} differs in its {' and '.join(differ)} from what was requested. "
+                    "Use the same, or choose another --name."
                 )
             for name, value in about.items():
                 self.study.set_user_attr(name, value)
@@ -166,8 +166,8 @@ class Study:
             known = self.study.user_attrs.get("fingerprint")
         if known != fingerprint:
             where = shown(self.storage) if self.storage else self.folder.journal
-            what = "holds no trials of this search" if known is None else "is of other data"
-            raise RunError(f"the study {self.name!r} in {where} {what}. Put back what was there, or tune anew.")
+            what = "holds no trials of this search" if known is None else "belongs to other data"
+            raise RunError(f"the study {self.name!r} in {where} {what}. Restore it, or start a new search.")
 
     def ask(self, most: int | None) -> optuna.trial.Trial | None:
         """The next trial; None where there are `most` already."""

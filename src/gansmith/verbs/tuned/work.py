@@ -62,7 +62,7 @@ def refuse_failure(trials: Sequence[Trial]) -> None:
         return
     causes = Counter(_kind(t.why) for t in trials if t.why)
     if not causes:
-        raise RunError("no trial came to its end, so nothing was found. Give --minutes more time.")
+        raise RunError("no trial finished, so nothing was found. Give more --minutes.")
     kind, count = causes.most_common(1)[0]
     why = next(t.why for t in trials if _kind(t.why) == kind)
     several = f"all {len(trials)} trials failed, {'each' if count == len(trials) else f'{count} of them'}"
