@@ -54,8 +54,8 @@ def main() -> None:
     print(f"run      {run.path}")
     print(f"pictures {grid}")
     print(
-        f"result   taught by generated digits alone, a support vector machine reads {from_drawn:.1%} of {held_out.sum()} held-out real "
-        f"scans; taught by the {(~held_out).sum():,} real ones it reads {from_real:.1%}"
+        f"result   trained on generated digits alone, a support vector machine reads {from_drawn:.1%} of {held_out.sum()} held-out real "
+        f"scans; trained on the {(~held_out).sum():,} real ones it reads {from_real:.1%}"
     )
     for verdict in evaluation.verdicts[:3]:
         print(f"{verdict.word:8} {verdict.answer}: {verdict.sentence}")

@@ -411,7 +411,7 @@ def test_the_end_names_the_run_the_pictures_and_what_comes_next(run: Path, say: 
 def test_a_run_is_judged_proved_and_reported(run: Path, say: Say) -> None:
     code, out, err = say("evaluate", run, "--extractor", "pixels", "-n", 60)
     assert (code, err) == (0, "")
-    assert "60 samples, 60 held out" in out
+    assert "60 generated samples, 60 held-out ones" in out
     assert re.search(r"^precision +\d.* to ", out, re.MULTILINE)
     assert [line.split()[1] for line in out.splitlines() if line.startswith(("faithful", "diverse", "original", "useful"))] != []
     code, out, err = say("prove", run, "--per-class", "5,all", "--steps", 2, "--seeds", 3)
@@ -435,7 +435,7 @@ def test_a_run_is_judged_proved_and_reported(run: Path, say: Say) -> None:
         (["evaluate", "{run}", "--size", "8"], "Leave --training, --size and --channels out"),
         (["prove", "{run}", "--seeds", "1"], "a difference over 1 seeds has no interval"),
         (["prove", "{run}", "--ratios", "x"], "--ratios takes numbers separated by commas"),
-        (["prove", "{run}", "--rare", "cat=0.1"], "there is no class 'cat' to be rare"),
+        (["prove", "{run}", "--rare", "cat=0.1"], "there is no class 'cat' to make rare"),
         (["prove", "{run}", "--per-class", "few"], "'few' is not a number"),
         (["prove", "nothing"], "there is no run nothing"),
         (["report", "nothing"], "there is no run nothing"),

@@ -407,7 +407,7 @@ def test_settings_lead_to_the_pair() -> None:
 def test_rows_of_choices_and_the_pair_for_them_are_refused_without_each_other() -> None:
     with pytest.raises(ConfigError, match=r"use network\.name=row"):
         pair(NetworkSettings(name="dense"), ROWS)
-    with pytest.raises(ConfigError, match="it is for rows of choices"):
+    with pytest.raises(ConfigError, match="it is for rows of a table"):
         pair(NetworkSettings(name="row"), layout_of((), 0))
 
 

@@ -258,7 +258,7 @@ def test_a_generator_that_saw_more_than_the_arms_is_told_of(run: Run) -> None:
     members = run.data["training"]
     few = proved(run, generator=Perfect(), per_class=[5], seeds=3)
     assert any(f"trained on {members:,} real samples, and the arms hold as few as 15" in w for w in few.warnings)
-    assert "Perfect in the place of" in few.conditions["trained"]
+    assert "Perfect instead of" in few.conditions["trained"]
     all_of_them = proved(run, generator=Perfect(), seeds=3)
     assert not any("For a claim about few samples" in w for w in all_of_them.warnings)
     assert arm(all_of_them.settings[0], REAL).samples == members
@@ -465,7 +465,7 @@ def test_a_class_without_test_samples_is_left_out_and_told_of(run: Run, tmp_path
     two = archive(tmp_path / "two.npz", raw[labels < 2], labels[labels < 2])
     proof = proved(run, generator=Perfect(), test=two, seeds=3)
     assert set(arm(proof.settings[0], REAL).recall) == {"left", "middle"}
-    assert any("hold none of right" in w for w in proof.warnings)
+    assert any("no test samples of right" in w for w in proof.warnings)
     few = archive(tmp_path / "few.npz", raw[:12], labels[:12])
     assert any("fewer than 20 test samples" in w for w in proved(run, generator=Perfect(), test=few, seeds=3).warnings)
 
