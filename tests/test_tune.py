@@ -203,7 +203,7 @@ def test_a_penalty_weight_falls_by_the_same_factor_from_another_start() -> None:
 @pytest.mark.parametrize(
     ("budget_", "words"),
     [
-        ((0.0,), "0 minutes"), ((-1.0,), "-1 minutes"), ((math.nan,), "nan minutes"), ((math.inf,), "has no end"), ((1, 0), "0 trials"),
+        ((0.0,), "0 minutes"), ((-1.0,), "-1 minutes"), ((math.nan,), "nan minutes"), ((math.inf,), "is not finite"), ((1, 0), "0 trials"),
         ((1, 1, 0), "--jobs"),
     ],
 )  # fmt: skip
@@ -619,7 +619,7 @@ def test_a_line_that_a_kill_cut_off_is_dropped(folder: TuneFolder) -> None:
 
 @pytest.mark.parametrize(
     ("about", "words"),
-    [({"fingerprint": "g"}, "belongs to other data .fingerprint f, these have g"), ({"space": "t"}, "differs in its space from")],
+    [({"fingerprint": "g"}, "has other data .fingerprint f, these have g"), ({"space": "t"}, "differs in its space from")],
 )
 def test_a_storage_that_belongs_to_something_else_is_refused(about: dict[str, str], words: str, folder: TuneFolder, tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/study.db"
@@ -994,7 +994,7 @@ def test_other_data_in_the_same_place_are_refused(stubbed: dict[str, Any], tmp_p
     db = f"sqlite:///{tmp_path}/study.db"
     tune(tmp_path, data=tmp_path / "a.npy", storage=db)
     np.save(tmp_path / "a.npy", pictures[0])
-    with pytest.raises(RunError, match="belongs to other data"):
+    with pytest.raises(RunError, match="has other data"):
         tune(tmp_path, data=tmp_path / "a.npy", storage=db)
     assert len(list(tmp_path.glob("a-tune-*"))) == 2  # none for the one that was refused
 
