@@ -935,7 +935,7 @@ def test_a_storage_is_found_again_from_anywhere_and_missed_where_it_is_gone(
     assert len(tune(tmp_path, resume=folder).found.trials) == 6
     assert not list((tmp_path / "there").iterdir())
     (tmp_path / "here" / "study.db").unlink()
-    with pytest.raises(RunError, match=r"here/study.db holds no trials of this search. Put back"):
+    with pytest.raises(RunError, match=r"here/study.db holds no trials of this search. Restore"):
         tune(tmp_path, resume=folder, trials=8)
 
 
