@@ -24,7 +24,6 @@ FEW_NUMBERS = 16  # in a sample: a dense layer of half the units does, and a ste
 LONGER = 11  # … so there are so many times more of them, …
 LARGE_BATCH = 256  # … of which so many cost hardly more than half as many, and stray less
 QUICKER = 2  # times the generator's rate is the discriminator's then, which must keep up with what is sharp: at the same it lost its slope
-SOFTER = 4  # times lighter the penalty ends than it starts then: under the whole weight a slope steep enough for sharp modes is too dear
 FULL_BATCH = 64  # samples a step for which the light pair's rate was measured; with fewer it falls in proportion
 THUMBNAIL = 32 * 32  # numbers in a grey picture of 32 by 32
 SMALL = 256  # numbers in a sample up to which every number may look at every other
@@ -79,7 +78,6 @@ def resolve_game(recipe: Recipe, situation: Situation) -> Recipe:
         raise ConfigError(f"a batch of {batch} cannot be divided into packs of {recipe.game.pack}. Set run.batch to a multiple of it.")
     width = recipe.network.width or _width(name, layout, cpu)
     few = _few_numbers(layout)
-    sharp = few and name == "dense"
     # dense and light measured: twice the rate diverges, of a batch of 32 the whole one does in time, and half of it learns faster;
     # dense goes with its width as arXiv:2203.03466 has it; the others as published
     rate = {
@@ -95,7 +93,7 @@ def resolve_game(recipe: Recipe, situation: Situation) -> Recipe:
         "fastgan": 2e-4,  # arXiv:2101.04775
     }[name]
     # sagan as published, beside spectral norm in both players
-    quicker = 4 if name == "sagan" else QUICKER if sharp else 1
+    quicker = 4 if name == "sagan" else QUICKER if name == "dense" and few else 1
     open_settings: dict[str, Any] = {
         "data.balance": balance,
         "network.name": name,
@@ -104,7 +102,7 @@ def resolve_game(recipe: Recipe, situation: Situation) -> Recipe:
         "network.latent": row.latents(layout) if layout.given else min(64, layout.size) if name == "dense" else LATENTS.get(name, 64),
         "network.conditioning": "projection",
         "penalty.gamma": gamma,
-        "penalty.gamma_end": gamma / SOFTER if sharp and recipe.penalty.gamma is None and PENALTIES[recipe.penalty.name].cheap else gamma,
+        "penalty.gamma_end": gamma,
         "augment.strength": STRONGEST if _augments(recipe, layout, samples) else 0.0,
         "augment.rise": BY_HEART * samples,
         "optimiser.lr_generator": rate,
