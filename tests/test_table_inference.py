@@ -327,7 +327,7 @@ def test_a_target_that_cannot_be_predicted_is_refused(name: str, said: str) -> N
         ({"constraints": [{"relation": "les", "columns": ["age", "end"]}]}, "did you mean 'less'"),
         ({"constraints": [{"relation": "less", "columns": ["age", "ende"]}]}, "did you mean 'end'"),
         ({"constraints": [{"relation": "less", "columns": ["age"]}]}, "names 1 columns; it needs 2"),
-        ({"constraints": [{"relation": "within", "columns": ["sex"], "lowest": 1}]}, "of kind category"),
+        ({"constraints": [{"relation": "within", "columns": ["sex"], "lowest": 1}]}, "which is a category"),
         ({"constraints": [{"relation": "less", "columns": ["age", "day"]}]}, "a number, with 'day', a date"),
         ({"constraints": [{"relation": "within", "columns": ["age"], "low": 1}]}, "did you mean 'lowest'"),
         ({"columns": {"zip": "category"}}, "a list was expected, such as"),

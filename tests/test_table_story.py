@@ -64,7 +64,7 @@ def test_a_schema_that_was_written_is_read_again_as_it_was(tmp_path: Path, monke
     assert not Path("third.json").exists()
     code, _, err = said("describe", "customers.csv", "--schema", "first.json", "--write-schema", ".", *known)
     assert code == 2
-    assert "which is a folder. Give a file: schema.json" in err
+    assert "is a folder. Give a file: schema.json" in err
 
 
 def test_from_a_file_to_rows_that_stand_beside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: Say) -> None:
@@ -156,7 +156,7 @@ BAD: dict[str, tuple[str, list[str], str]] = {
     "a strange delimiter": ("a:b:c\n" + "1:2:3\n" * 20, [], "was read as one column"),
     "no text": ("a,b\n\0\0,2\n", [], "it contains zero bytes"),
     "no such schema": ("a,b\n1,2\n2,1\n", ["--schema", "no.json"], "the schema no.json cannot be read"),
-    "a size": ("a,b\n1,2\n2,1\n", ["--size", "64"], "data.size does not apply for a table"),
+    "a size": ("a,b\n1,2\n2,1\n", ["--size", "64"], "data.size does not apply to a table"),
 }
 
 

@@ -371,7 +371,7 @@ def test_comparisons_that_cannot_hold_are_refused() -> None:
     with pytest.raises(ConfigError, match="no row can have all declared comparisons"):
         codec.allowed()
     circle = (Constraint("less", ("b", "a")), Constraint("less or equal", ("a", "b")))
-    with pytest.raises(DataError, match="in a circle"):
+    with pytest.raises(DataError, match="form a circle"):
         TableCodec.fit(raw, Schema(columns, None, circle)).allowed()
 
 

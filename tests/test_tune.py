@@ -911,7 +911,7 @@ def test_what_is_added_to_a_search_is_for_trials_too(stubbed: dict[str, Any], tm
     first = tune(tmp_path).path
     asked = json.loads((first / "tune.json").read_text())
     (first / "tune.json").write_text(json.dumps({**asked, "spent": 301.0}))
-    with pytest.raises(RunError, match=r"of the 5 minutes of .* nothing is left.*Give more --minutes too"):
+    with pytest.raises(RunError, match=r"of the 5 minutes of .* none are left.*Give more --minutes too"):
         tune(tmp_path, resume=first, trials=8)
     more = tune(tmp_path, resume=first, minutes=7, trials=8)  # three fifths of 7 are spent long ago
     assert len(more.found.trials) == 8
