@@ -21,7 +21,7 @@ import time
 from typing import Any
 
 import numpy as np
-from pictures import finished, places
+from pictures import finished, places, title
 
 DRAWN = 2_500
 WITHIN = 3.0  # deviations
@@ -82,13 +82,13 @@ def main() -> None:
         for seed in words.seeds:
             if any((d["data"], d["seed"], d["settings"], d["length"]) == (name, seed, settings, length) for d in done):
                 continue
-            title = "".join(c if c.isalnum() or c in ".-" else "-" for c in f"{name}-{settings}-{length}-s{seed}")
-            place, started = words.work / f"{title}-1", time.process_time()
+            called = title(f"{name}-s{seed}-{settings}-{length}")
+            place, started = words.work / f"{called}-1", time.process_time()
             whole = not place.exists()
             if whole:
                 chosen = ONE_CORE | parse_assignments(words.set)
                 run = gansmith.train(
-                    f"toy:{name}", minutes=words.minutes, samples=words.samples, seed=seed, runs=words.work, name=title, settings=chosen
+                    f"toy:{name}", minutes=words.minutes, samples=words.samples, seed=seed, runs=words.work, name=called, settings=chosen
                 )
             else:
                 run = gansmith.Run(place) if checkpoint.newest(gansmith.Run(place).folder).finished else gansmith.train(resume=place)

@@ -14,12 +14,14 @@ import hashlib
 import json
 import os
 import platform
+import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 MINUTES = {"digits": 1.0, "mnist": 10.0, "fashion-mnist": 15.0, "cifar10": 10.0, "emoji": 15.0, "blood_cells": 15.0}
+LONGEST = 90  # characters of a name
 DRAWN = {"digits": 3_000, "mnist": 20_000, "fashion-mnist": 20_000}
 
 
@@ -155,6 +157,12 @@ def of_this_recipe(folder: str) -> Path:
     from gansmith.recipes import automatic
 
     return Path(folder) / hashlib.blake2b(Path(automatic.__file__).read_bytes(), digest_size=4).hexdigest()
+
+
+def title(text: str) -> str:
+    """A name that a run folder keeps as it is: what is too long for one ends in a digest of the whole."""
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-.")
+    return plain if len(plain) <= LONGEST else f"{plain[: LONGEST - 9]}-{hashlib.blake2b(plain.encode(), digest_size=4).hexdigest()}"
 
 
 def finished(out: Path) -> list[dict[str, Any]]:

@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from pictures import finished, idx, places
+from pictures import finished, idx, places, title
 from torch import Tensor, nn
 
 DRAWN = 128_000  # stacked pictures to train on
@@ -227,7 +227,7 @@ def main() -> None:
         for seed in words.seeds:
             if any((d["size"], d["seed"], d["settings"], d["samples"]) == (size, seed, asked, words.samples) for d in done):
                 continue
-            name = f"{size}-s{seed}-{words.samples}{'-' if asked else ''}{''.join(c if c.isalnum() else '-' for c in asked)}"
+            name = title(f"{size}-s{seed}-{words.samples}-{asked}")
             place, source = words.work / f"{name}-1", stacked(words.data, words.work, seed, size)
             brought, settings = game(size, seed)
             settings |= parse_assignments(words.set)

@@ -7,6 +7,7 @@ import json
 import math
 import struct
 import sys
+import tempfile
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -14,11 +15,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gansmith import runs
 
 with pytest.MonkeyPatch.context() as patch:
     patch.syspath_prepend(str(Path(__file__).parents[1] / "benchmarks"))
     import modes
     import pairs
+    import pictures
     import stacked
 
 ONE = ("--set", "machine.threads=1", "--set", "machine.workers=1")
@@ -45,6 +51,17 @@ def test_what_is_counted_of_points() -> None:
     assert found["kl"] == pytest.approx(math.log(2))  # half of all modes, evenly
     apart = modes.count(centres + np.array([0.02, 0.0]), centres, 0.01)
     assert apart["width"] == pytest.approx(math.sqrt(2))  # deviation over both directions, in that of the data
+
+
+@given(st.text(min_size=1, max_size=300))
+def test_a_run_folder_keeps_the_name_that_a_benchmark_looks_for(text: str) -> None:
+    with tempfile.TemporaryDirectory() as place:
+        name = pictures.title(f"ring-{text}")
+        assert runs.create(Path(place), name).path.name == f"{name}-1"
+
+
+def test_long_names_that_differ_at_their_ends_differ() -> None:
+    assert len({pictures.title("a" * 200 + end) for end in "bcd"}) == 3
 
 
 def test_what_is_counted_of_digits() -> None:
