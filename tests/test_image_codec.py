@@ -70,9 +70,9 @@ def test_a_state_is_json_and_makes_an_equal_codec() -> None:
 
 def test_a_wrong_shape_is_told() -> None:
     codec = codec_of(np.zeros((1, 4, 5, 3), np.uint8))
-    with pytest.raises(DataError, match=r"wants \[B, 3, 4, 5\]"):
+    with pytest.raises(DataError, match=r"needs \[B, 3, 4, 5\]"):
         codec.decode(torch.zeros(2, 3, 4, 4))
-    with pytest.raises(DataError, match=r"wants \[B, 3, 4, 5\]"):
+    with pytest.raises(DataError, match=r"needs \[B, 3, 4, 5\]"):
         codec.encode(torch.zeros(2, 4, 4, 3))
 
 

@@ -99,7 +99,7 @@ def test_the_penalty_reaches_every_weight_it_can(name: str, positions: tuple[int
 def test_without_a_condition_the_way_of_one_changes_nothing(name: str, chosen: dict[str, Any]) -> None:
     layout = layout_of((7, 7), 0)
     if chosen.get("conditioning") == "auxiliary":
-        with pytest.raises(ConfigError, match="has none"):
+        with pytest.raises(ConfigError, match="these data have none"):
             made(name, layout, **chosen)
         return
     same = {k: v for k, v in chosen.items() if k != "conditioning"}
