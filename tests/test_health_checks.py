@@ -440,6 +440,18 @@ def test_what_is_no_finite_number_is_none(value: Any) -> None:
     assert number(value) is None
 
 
+def test_an_average_that_comes_nearer_at_every_examination_makes_progress() -> None:
+    """The first eight examinations of a run on StackedMNIST, however its live generator swings; the guard had taken it back three times."""
+    live, average = [0.581, 0.606, 0.457, 0.388, 0.437, 0.345, 0.416, 0.363], [0.596, 0.476, 0.362, 0.335, 0.316, 0.309, 0.303, 0.289]
+    exams = tuple(
+        {**HEALTHY, "step": 99 * i, "seen": 3168 * i, "share": i / 16, "off_live": a, "off_average": b}
+        for i, (a, b) in enumerate(zip(live, average, strict=True), 1)
+    )
+    assert not isinstance(outcome("H209", made(exams=exams)), Finding)
+    back = tuple({**e, "off_average": e["off_average"] + 0.03 * (i == 6)} for i, e in enumerate(exams))
+    assert isinstance(outcome("H209", made(exams=back)), Finding)
+
+
 def test_numbers_of_lines_leave_out_what_is_missing() -> None:
     lines = [{"a": 1}, {}, {"a": "x"}, {"a": 2.0}, {"a": 9}]
     assert numbers(lines, "a") == [1.0, 2.0, 9.0]

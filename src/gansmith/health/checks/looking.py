@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import wraps
+from itertools import pairwise
 from statistics import median
 
 from gansmith.health.checks import thresholds as limit
@@ -164,7 +165,10 @@ def stuck(history: History) -> bool | None:
     third = len(off) // 3
     if third < limit.THIRD:
         return None
-    before, now = median(off[-2 * third : -third]), median(off[-third:])
+    last = off[-2 * third :]
+    if all(b < a for a, b in pairwise(last)):  # slow, but on its way: with few examinations a third is a short time
+        return False
+    before, now = median(last[:third]), median(last[third:])
     return before - now < limit.NEARER_BY if few_numbers(history) else now > limit.BETTER * before
 
 
