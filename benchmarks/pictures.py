@@ -156,13 +156,18 @@ def of_this_recipe(folder: str) -> Path:
     """A place below a folder for the runs of the automatic recipe as it is now: one that another recipe left there is not taken for its."""
     from gansmith.recipes import automatic
 
-    return Path(folder) / hashlib.blake2b(Path(automatic.__file__).read_bytes(), digest_size=4).hexdigest()
+    return Path(folder) / digest(Path(automatic.__file__).read_bytes())
+
+
+def digest(content: bytes) -> str:
+    """Eight letters that stand for it."""
+    return hashlib.blake2b(content, digest_size=4).hexdigest()
 
 
 def title(text: str) -> str:
     """A name that a run folder keeps as it is: what is too long for one ends in a digest of the whole."""
     plain = re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-.")
-    return plain if len(plain) <= LONGEST else f"{plain[: LONGEST - 9]}-{hashlib.blake2b(plain.encode(), digest_size=4).hexdigest()}"
+    return plain if len(plain) <= LONGEST else f"{plain[: LONGEST - 9]}-{digest(plain.encode())}"
 
 
 def finished(out: Path) -> list[dict[str, Any]]:

@@ -274,7 +274,9 @@ def perfect(judge: Namer, data: Path, work: Path) -> tuple[int, float]:
         x, _ = digits(data, "train")
         grey, source = (x[:, 0] * 255).round().to(torch.uint8), np.random.default_rng(0)
         stacks = torch.stack([grey[source.integers(len(grey), size=PERFECT)] for _ in range(3)], -1)
-        kept.write_text(json.dumps(counted(modes_of(judge, stacks))))
+        part = kept.with_name(f".{kept.name}")
+        part.write_text(json.dumps(counted(modes_of(judge, stacks))))
+        part.replace(kept)
     modes, kl = json.loads(kept.read_text())
     return modes, kl
 

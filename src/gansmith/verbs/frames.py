@@ -95,8 +95,8 @@ def reduced(image: Image, colours: int) -> Image:
     legend = (REAL, MADE, TINTS[0], TINTS[-1])
     whole = Image.new("RGB", (image.width, image.height + image.height // 4), "white")
     whole.paste(image)
+    side = image.width // len(legend)
     for place, colour in enumerate(legend):
-        side = image.width // len(legend)
         whole.paste(colour, (place * side, image.height, (place + 1) * side, whole.height))
     return whole.quantize(colours, dither=Image.Dither.NONE).crop((0, 0, *image.size))
 
