@@ -64,7 +64,7 @@ GIVEN = {
     "data.balance": False, "game.likelihood": 3.0,
     "network.name": "light", "network.width": 24, "network.latent": 7, "network.conditioning": "auxiliary",
     "penalty.gamma": 0.3, "penalty.gamma_end": 0.1, "augment.strength": 0.0, "augment.rise": 5,
-    "optimiser.lr_generator": 1e-4, "optimiser.lr_discriminator": 3e-4, "optimiser.lr_end": 0.5,
+    "optimiser.lr_generator": 1e-4, "optimiser.lr_discriminator": 3e-4, "optimiser.lr_end": 0.5, "optimiser.lr_power": 1.5,
     "average.halflife": 99, "run.batch": 12, "run.samples": 5_000, "run.tick": 3,
     "machine.precision": "bf16", "machine.threads": 2, "machine.workers": 2, "penalty.form": "finite",
 }  # fmt: skip
@@ -332,11 +332,12 @@ def test_the_rates_of_published_pairs_are_the_published_ones(name: str, generato
     assert (found.lr_generator, found.lr_discriminator) == (generator, discriminator)
 
 
-@pytest.mark.parametrize(("layout", "times"), [(Layout((Block("x", 2, "real"),)), 2), (picture(1, 8, 8), 1)])
-def test_a_discriminator_of_points_is_quicker_than_their_generator(layout: Layout, times: float) -> None:
+@pytest.mark.parametrize(("layout", "times", "power"), [(Layout((Block("x", 2, "real"),)), 2, 2), (picture(1, 8, 8), 1, 1)])
+def test_points_have_a_quicker_discriminator_and_rates_that_fall_sooner(layout: Layout, times: float, power: float) -> None:
     found = resolve_game(Recipe(), Situation(layout, 60_000, 100.0, "cpu")).optimiser
     assert found.lr_generator is not None
     assert found.lr_discriminator == times * found.lr_generator
+    assert found.lr_power == power
 
 
 @pytest.mark.parametrize(("batch", "share"), [(8, 0.125), (32, 0.5), (64, 1.0), (256, 1.0)])

@@ -48,6 +48,7 @@ def test_noise_does_not_depend_on_the_number_of_processes(size: int, needs: Need
     layout = Layout((gansmith.Block("x", 3, "real"),), (5,))
     plan = Plan(
         layout=layout, seed=3, batch=8, steps=9, minutes=None, tick=1, latent=6, lr_generator=1, lr_discriminator=1, lr_end=1, gamma=1,
+        lr_power=1,
         gamma_end=1, beta1=0, beta2=0.9, beta2_end=0.9, burn_in=0, halflife=1, needs=needs,
     )  # fmt: skip
     whole, parts = plan.noise(4, World()), [plan.noise(4, World(rank, size)) for rank in range(size)]

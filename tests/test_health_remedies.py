@@ -25,7 +25,8 @@ FREE = {  # what neither the shape of a network nor the order of the samples dep
 }  # fmt: skip
 AUTOMATIC: dict[str, Any] = {
     **config.flat(Recipe()), "penalty.gamma": 0.2, "penalty.gamma_end": 0.2, "optimiser.lr_generator": 1e-3,
-    "optimiser.lr_discriminator": 1e-3, "optimiser.lr_end": 0.1, "average.halflife": 20_000, "augment.strength": 0.0, "augment.rise": 1_000,
+    "optimiser.lr_discriminator": 1e-3, "optimiser.lr_end": 0.1, "optimiser.lr_power": 1.0,
+    "average.halflife": 20_000, "augment.strength": 0.0, "augment.rise": 1_000,
     "machine.precision": "fp32", "penalty.form": "exact",
 }  # fmt: skip
 DEAD = {"dead": {"generator": 0.9}}  # the evidence without which dead units are not treated

@@ -33,7 +33,7 @@ START, LITTLE = Position(), Needs()
 def plan(steps: int = 20, tick: int = 5, minutes: float | None = None, needs: Needs = LITTLE) -> Plan:
     return Plan(
         layout=LAYOUT, seed=0, batch=BATCH, steps=steps, minutes=minutes, tick=tick, latent=3, lr_generator=1e-2, lr_discriminator=1e-2,
-        lr_end=0.1, gamma=0.1, gamma_end=0.01, beta1=0.0, beta2=0.9, beta2_end=0.99, burn_in=0.2, halflife=100, needs=needs,
+        lr_end=0.1, lr_power=1.0, gamma=0.1, gamma_end=0.01, beta1=0.0, beta2=0.9, beta2_end=0.99, burn_in=0.2, halflife=100, needs=needs,
     )  # fmt: skip
 
 

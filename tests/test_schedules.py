@@ -49,6 +49,13 @@ def test_the_cosine_is_flat_at_both_ends_and_steepest_between() -> None:
     assert slope == pytest.approx(-math.pi / 2, rel=1e-5)
 
 
+@given(share=shares, power=st.floats(1.0, 4.0))
+def test_a_power_takes_what_is_left_of_the_cosine_to_it(share: float, power: float) -> None:
+    assert cosine(1.0, 0.0, share, power) == pytest.approx(cosine(1.0, 0.0, share) ** power)
+    assert cosine(3.0, 1.0, share, power) == pytest.approx(1.0 + 2.0 * cosine(1.0, 0.0, share) ** power)
+    assert cosine(1.0, 0.0, share, power) <= cosine(1.0, 0.0, share)
+
+
 def test_log_linear_loses_the_same_factor_in_equal_times() -> None:
     values = [log_linear(3e-3, 3e-4, s / 10) for s in range(11)]
     ratios = [b / a for a, b in pairwise(values)]

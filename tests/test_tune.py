@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 import subprocess
 import sys
@@ -15,12 +16,14 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import optuna
 import pytest
 import torch
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from sqlalchemy.pool import NullPool
 
 import customers
 import gansmith
@@ -40,7 +43,7 @@ from gansmith.tuning.measure import Measured, Ruler, View
 from gansmith.tuning.space import Choice, Range
 from gansmith.verbs import tune as verb
 from gansmith.verbs.opened import Opened
-from gansmith.verbs.tuned import cost, trying
+from gansmith.verbs.tuned import cost, session, trying, work
 from gansmith.verbs.tuned import study as studies
 from gansmith.verbs.tuned.bench import Bench
 from gansmith.verbs.tuned.folder import TuneFolder, flocked
@@ -675,8 +678,21 @@ while (trial := study.ask(12)) is not None:
 """
 
 
-def test_two_processes_share_a_study_in_sqlite(folder: TuneFolder, tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path}/study.db"
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of a storage that holds no study of the name the tests use."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/study.db"
+    if not (url := os.environ.get("GANSMITH_POSTGRES")):
+        pytest.skip("GANSMITH_POSTGRES does not say at which address a database is")
+    storage = optuna.storages.RDBStorage(url, engine_kwargs={"poolclass": NullPool})
+    if "test" in optuna.study.get_all_study_names(storage):
+        optuna.delete_study(study_name="test", storage=storage)
+    return url
+
+
+def test_two_processes_share_a_study_in_a_database(database: str, folder: TuneFolder, tmp_path: Path) -> None:
+    url = database
     begun(folder, storage=url)
     code = WORKER.format(space=SPACE)
     words = [sys.executable, "-W", "error", "-c", code, str(folder.path), url]
@@ -1006,6 +1022,36 @@ def test_two_machines_share_a_study_in_a_storage(stubbed: dict[str, Any], tmp_pa
     assert second.found.trials[:4] == first.found.trials
     assert len(second.found.trials) == 7
     assert len(stubbed["tried"]) == 7
+
+
+@pytest.mark.parametrize("ends", [True, False])
+def test_trials_of_another_machine_are_awaited_but_not_for_ever(
+    ends: bool, stubbed: dict[str, Any], folder: TuneFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "OFTEN", 0.01)
+    monkeypatch.setattr(work, "stretched", lambda trials, asked: (60.0 if ends else 0.05) / asked.trial)
+    db, there = f"sqlite:///{tmp_path}/study.db", {}
+
+    def score(values: Mapping[str, Any]) -> float:
+        if len(stubbed["tried"]) == 2:  # the other machine begins its trial while this one is at its third
+            trial = there["study"].ask(None)
+            there["study"].drawn(trial)
+            there["trial"] = trial
+        return closeness(values)
+
+    class Other(verb.Silent):
+        def begun(self, begun: session.Begun) -> None:
+            there["study"] = Study(folder, db, begun.asked.study, begun.space, 0, 9)
+
+        def moved(self, progress: Progress) -> None:
+            if ends and progress.stage == "search" and progress.running:
+                there["study"].tell(there["trial"], "complete", 0.01)
+
+    stubbed["score"] = score
+    found = tune(tmp_path / "here", storage=db, trials=5, audience=Other()).found
+    number = there["trial"].number
+    assert (found.best == number) is ends
+    assert (number in [t.number for t in found.trials]) is ends
 
 
 def test_data_from_python_are_searched_in_this_process(stubbed: dict[str, Any], tmp_path: Path) -> None:

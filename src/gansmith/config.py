@@ -149,6 +149,9 @@ class OptimiserSettings(Settings):
     lr_end: float | None = Field(
         None, ge=0, le=1, description="learning rate at the end as a share of that at the start (cosine); None: depends on the network"
     )
+    lr_power: float | None = Field(
+        None, gt=0, description="power of that cosine: above 1 the rate falls sooner; None: 2 for points (dense), else 1"
+    )
     beta1: float = Field(0.0, ge=0, lt=1, description="of Adam: momentum")
     beta2: float = Field(0.9, gt=0, lt=1, description="of Adam, at the start")
     beta2_end: float = Field(0.99, gt=0, lt=1, description="of Adam, after the burn-in")

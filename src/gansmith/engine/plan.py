@@ -31,6 +31,7 @@ class Plan:
     lr_generator: float
     lr_discriminator: float
     lr_end: float
+    lr_power: float
     gamma: float
     gamma_end: float
     beta1: float
@@ -58,6 +59,7 @@ class Plan:
             "lr_generator": recipe.optimiser.lr_generator,
             "lr_discriminator": recipe.optimiser.lr_discriminator,
             "lr_end": recipe.optimiser.lr_end,
+            "lr_power": recipe.optimiser.lr_power,
             "gamma": recipe.penalty.gamma,
             "gamma_end": recipe.penalty.gamma_end,
             "halflife": recipe.average.halflife,
@@ -85,7 +87,7 @@ class Plan:
 
     def rates(self, step: int, share: float) -> Rates:
         """The scheduled settings of a step, `share` of the run being done."""
-        fall = schedules.cosine(1.0, self.lr_end, share) * min(1.0, (step + 1) / RISE)
+        fall = schedules.cosine(1.0, self.lr_end, share, self.lr_power) * min(1.0, (step + 1) / RISE)
         early = schedules.within(share, self.burn_in)
         seen = step * self.taken
         halflife = min(self.halflife, self.taken + WARM * seen) if self.halflife else 0.0

@@ -24,6 +24,7 @@ FEW_NUMBERS = 16  # in a sample: a dense layer of half the units does, and a ste
 LONGER = 11  # … so there are so many times more of them, …
 LARGE_BATCH = 256  # … of which so many cost hardly more than half as many, and stray less
 QUICKER = 2  # times the generator's rate is the discriminator's then, which must keep up with what is sharp: at the same it lost its slope
+SOONER = 2.0  # power of the cosine along which the rates fall then: modes become sharp only where they are small
 FULL_BATCH = 64  # samples a step for which the light pair's rate was measured; with fewer it falls in proportion
 THUMBNAIL = 32 * 32  # numbers in a grey picture of 32 by 32
 SMALL = 256  # numbers in a sample up to which every number may look at every other
@@ -108,6 +109,7 @@ def resolve_game(recipe: Recipe, situation: Situation) -> Recipe:
         "optimiser.lr_generator": rate,
         "optimiser.lr_discriminator": quicker * rate,
         "optimiser.lr_end": 0.01 if name in ("dense", "row") else 0.1,
+        "optimiser.lr_power": SOONER if name == "dense" and few else 1.0,
         "game.likelihood": LIKELIHOOD if layout.given else 0.0,
         "average.halflife": 20_000,
         "run.batch": batch,

@@ -116,7 +116,17 @@ class Session:
             work.search(self.study, self.shop, left, lambda number, share: self._tell("search", {number: share}))
         else:
             self._beside("search", left)
+        if self.storage is not None:
+            self._await_others()
         self._tell("search", now=True)
+
+    def _await_others(self) -> None:
+        """Let the trials of other machines end, so that all judge the same one; for no longer than a trial takes."""
+        until = time.monotonic() + self.asked.trial * work.stretched(self.study.trials(), self.asked)
+        own = set(self.study.abandoned())
+        while (running := {n: s for n, s in self.study.shares().items() if n not in own}) and time.monotonic() < until:
+            self._tell("search", running)
+            time.sleep(OFTEN)
 
     def _settle(self) -> None:
         """Which trial is judged, with how many seeds, and for how long."""

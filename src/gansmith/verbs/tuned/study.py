@@ -127,8 +127,12 @@ class Study:
         storages = self.library.storages
         if storage is None:
             return storages.JournalStorage(storages.journal.JournalFileBackend(str(self.folder.journal), lock_obj=JournalLock(self.folder)))
-        waits = {"connect_args": {"timeout": PATIENCE}} if storage.startswith("sqlite") else {}
-        return storages.RDBStorage(storage, engine_kwargs=waits)
+        if storage.startswith("sqlite"):
+            return storages.RDBStorage(storage, engine_kwargs={"connect_args": {"timeout": PATIENCE}})
+        from sqlalchemy.pool import NullPool
+
+        # a trial takes minutes, after which a server may have dropped an idle connection, or have run out of them
+        return storages.RDBStorage(storage, engine_kwargs={"poolclass": NullPool})
 
     def begin(self, about: Mapping[str, Any], default: Mapping[str, Any], samples: int) -> int:
         """Note what the study is of, and put the default first. Gives the samples that a trial of the default sees: as many as whoever came
