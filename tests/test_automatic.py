@@ -12,7 +12,8 @@ from gansmith.engine.probe import Trial, Way
 from gansmith.errors import ConfigError
 from gansmith.layout import Block, Layout
 from gansmith.penalties import PENALTIES
-from gansmith.recipes.automatic import FEWEST_TICKS, MINUTES, TICK_SECONDS, Situation, resolve_game, resolve_length
+from gansmith.recipes.automatic import FEWEST_TICKS, MINUTES, STRONGEST, TICK_SECONDS, Situation, resolve_game, resolve_length
+from gansmith.tuning import space as spaces
 
 rows = st.builds(
     lambda sizes, place: Layout(
@@ -330,6 +331,24 @@ def test_the_rates_of_published_pairs_are_the_published_ones(name: str, generato
     recipe = config.merge(Recipe(), {"network.name": name})
     found = resolve_game(recipe, Situation(picture(3, 32, 32), 60_000, 100.0, "cuda")).optimiser
     assert (found.lr_generator, found.lr_discriminator) == (generator, discriminator)
+
+
+def test_an_augmentation_that_was_named_is_used_and_has_to_suit_the_data() -> None:
+    many = Situation(picture(1, 28, 28), 60_000, 200.0, "cpu")
+    assert resolve_game(config.merge(Recipe(), {"augment.policy": "ada"}), many).augment.strength == STRONGEST
+    assert resolve_game(config.merge(Recipe(), {"augment.policy": "none"}), many).augment.strength == 0.0
+    points = Situation(Layout((Block("x", 2, "real"),)), 60_000, 2.0, "cpu")
+    with pytest.raises(ConfigError, match="diffaugment is for a plane; these data are a row"):
+        resolve_game(config.merge(Recipe(), {"augment.policy": "diffaugment"}), points)
+
+
+def test_a_width_that_would_do_nothing_is_refused() -> None:
+    situation = Situation(picture(1, 8, 8), 1_800, 20.0, "cpu")
+    found = resolve_game(config.merge(Recipe(), {"network.name": "classic"}), situation)
+    assert resolve_game(found, situation) == found
+    with pytest.raises(ConfigError, match=r"network\.width does nothing with network\.name=classic"):
+        resolve_game(config.merge(found, {"network.width": 8}), situation)
+    assert "network.width" not in spaces.automatic(config.merge(found, {"run.tick": 1}), (), 1_000, augments=False)
 
 
 @pytest.mark.parametrize(("layout", "times", "power"), [(Layout((Block("x", 2, "real"),)), 2, 2), (picture(1, 8, 8), 1, 1)])

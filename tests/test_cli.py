@@ -202,6 +202,8 @@ def test_a_class_of_one_sample_is_noted_and_trained_on(tmp_path: Path, say: Say)
         (["--samples-seen", "inf"], "is not a number"),
         (["--samples-seen", "0.5"], "--samples-seen takes a whole number"),
         (["--size", "big"], "--size takes one number or HEIGHTxWIDTH"),
+        (["--size", "²"], "--size takes one number or HEIGHTxWIDTH"),
+        (["--size", "9" * 5000], "--size takes one number or HEIGHTxWIDTH"),
         (["--fit", "squeeze"], "data.fit.* cannot be 'squeeze'"),
         (["--domain", "smell"], "there is no domain 'smell'"),
         (["--device", "tpu"], "machine.device=tpu is not available here"),

@@ -138,6 +138,7 @@ def test_groups_are_frozen() -> None:
         (None, "there is no recipe file"),
         ("- a\n- b\n", "holds a list"),
         ("run: [", "is not YAML"),
+        ("data: {source: 2024-13-45}", "is not YAML: month must be in 1..12"),
         ("\xff\xfe", "cannot be read"),
     ],
 )

@@ -100,6 +100,12 @@ class Plain(torch.nn.Module):
             "loss.name=dual-contrastive looks at the whole batch, which machine.workers=2 would divide",
         ),
         ({"network.spread": True}, {}, "network.spread=true looks at the whole batch"),
+        ({"network.name": "sngan"}, {}, "network.name=sngan looks at the whole batch"),
+        ({"network.name": "stylegan2"}, {}, "network.name=stylegan2 looks at the whole batch"),
+        ({"game.kept": 0.5}, {}, "game.kept=0.5 looks at the whole batch"),
+        ({"game.features": 1.0}, {}, "game.features=1.0 looks at the whole batch"),
+        ({"game.unrolled": 2}, {}, "game.unrolled=2 looks at the whole batch"),
+        ({"penalty.name": "dragan"}, {}, "penalty.name=dragan looks at the whole batch"),
     ],
 )
 def test_what_several_processes_cannot_do_is_told_before_anything_is_written(
@@ -135,7 +141,8 @@ for number, (settings, form) in enumerate(games):
     recipe = config.merge(Recipe(), {
         "network.name": "dense", "network.width": 8, "network.latent": 5, "network.conditioning": "projection", "run.batch": 64,
         "run.samples": 64, "run.tick": 1, "penalty.gamma": 0.5, "penalty.gamma_end": 0.5, "penalty.form": form, "average.halflife": 10,
-        "optimiser.lr_end": 1, "optimiser.lr_generator": 1e-3, "optimiser.lr_discriminator": 1e-3, "penalty.lecam": 0.1, **settings})
+        "optimiser.lr_end": 1, "optimiser.lr_power": 1, "optimiser.lr_generator": 1e-3, "optimiser.lr_discriminator": 1e-3,
+        "penalty.lecam": 0.1, **settings})
     torch.manual_seed(1)
     players = Players(networks.generator(recipe.network, layout), networks.discriminator(recipe.network, layout.packed(recipe.game.pack)))
     plan = Plan.of(recipe, layout)
@@ -149,6 +156,7 @@ for number, (settings, form) in enumerate(games):
 said = world.text("first" if world.first else "not heard")
 assert said == "first", said
 assert world.share([1 / 3, float(world.rank)]) == [1 / 3, 0.0]
+assert world.union({3, 5} if world.first else {4}) == ({3, 5, 4} if world.size > 1 else {3, 5}) and world.union(set()) == set()
 assert world.any(world.rank == world.size - 1) and not world.any(False)
 torch.save(found, f"{sys.argv[1]}/{world.size}-{world.rank}.pt")
 world.leave()

@@ -130,6 +130,25 @@ BAD: dict[str, tuple[Callable[[Path], str], str]] = {
         lambda p: saved(p, x=NOISE, y=np.arange(5), class_names=np.array(["a", "b"])),
         "from 0 to 4, and there are 2 class names",
     ),
+    "npz class names of one number": (
+        lambda p: saved(p, x=NOISE, y=np.arange(5), class_names=np.array(3)),
+        "from 0 to 4, and there are 1 class names",
+    ),
+    "npz labels that are no text": (lambda p: saved(p, x=NOISE, y=np.array([b"\xff"] * 5)), "bytes that are not UTF-8"),
+    "npz class names that are no text": (
+        lambda p: saved(p, x=NOISE, y=np.zeros(5, int), class_names=np.array([b"\xff"])),
+        "the class names in a.npz hold bytes that are not UTF-8",
+    ),
+    "several arrays": (
+        lambda p: [array(p, NOISE), np.save(p / "b.npy", NOISE)] and str(p),
+        r"holds 2 \.npy files; one array of all pictures was expected",
+    ),
+    "idx pictures without a side": (lambda p: raw(p, "a-images-idx3-ubyte", idx(5, 0, 4)), r"shape \[5, 0, 4\]; pictures"),
+    "an idx of no pictures": (lambda p: raw(p, "a-images-idx3-ubyte", idx(0, 4, 4)), r"shape \[0, 4, 4\]; pictures"),
+    "a list for a label": (
+        lambda p: folder(p, {**GOOD, "labels.json": b'{"0.png": ["a", "b"]}'}),
+        "the label of '0.png' in labels.json is a list",
+    ),
     "wrong idx magic": (lambda p: raw(p, "a-images-idx3-ubyte", b"\x89PNG" * 9), "no idx file does"),
     "an idx header cut short": (lambda p: raw(p, "a-images-idx3-ubyte", idx(5, 4, 4)[:9]), "truncated within its first 16 bytes"),
     "idx cut short": (lambda p: raw(p, "a-images-idx3-ubyte", idx(5, 4, 4) + bytes(40)), "too short"),
@@ -316,3 +335,53 @@ def test_a_folder_that_may_not_be_read_is_told(tmp_path: Path, monkeypatch: pyte
 def test_names_that_are_not_unicode_do_no_harm(tmp_path: Path) -> None:
     files = {f"{kind}/{i}.png": png(10 * ord(kind[0]) + i) for kind in ("cat", "d\udcffg") for i in range(12)}
     assert IMAGE.open(folder(tmp_path, files), DataSettings()).classes == ("cat", "d\udcffg")
+
+
+def parquets(place: Path, *tables: dict[str, object]) -> str:
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    (place / "tables").mkdir()
+    for i, table in enumerate(tables):
+        parquet.write_table(pyarrow.table(table), place / "tables" / f"{i}.parquet", compression="none", use_dictionary=False)
+    return str(place / "tables")
+
+
+PART: dict[str, object] = {"image": [png(i) for i in range(6)], "label": ["x", "y"] * 3}
+
+
+@pytest.mark.parametrize(
+    ("second", "words"),
+    [
+        ({"picture": PART["image"], "label": PART["label"]}, r"1\.parquet has no column of pictures 'image', but 0\.parquet has"),
+        ({"image": ["words"] * 6, "label": PART["label"]}, r"1\.parquet has no column of pictures 'image'"),
+        ({"image": PART["image"]}, r"1\.parquet has no column 'label', .*--labels none"),
+        ({"image": PART["image"], "label": [["x"], ["y", "x"]] * 3}, "one word or number was expected"),
+    ],
+)
+def test_parquet_files_that_do_not_go_together_are_told(second: dict[str, object], words: str, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=words):
+        IMAGE.open(parquets(tmp_path, PART, second), DataSettings())
+
+
+def test_parquet_files_may_lack_labels_that_are_not_wanted(tmp_path: Path) -> None:
+    source = parquets(tmp_path, PART, {"image": [png(i) for i in range(6, 12)], "more": [0] * 6})
+    assert len(IMAGE.open(source, DataSettings(labels="none"))) == 12
+
+
+@pytest.mark.parametrize("column", ["image", "label"])
+def test_a_damaged_page_of_parquet_is_told(column: str, tmp_path: Path) -> None:
+    source = parquets(tmp_path, PART)
+    import pyarrow.parquet
+
+    path = Path(source) / "0.parquet"
+    about = pyarrow.parquet.read_metadata(path).row_group(0).column(["image", "label"].index(column))
+    data = bytearray(path.read_bytes())
+    data[about.data_page_offset : about.data_page_offset + 12] = bytes([0xFF] * 12)
+    path.write_bytes(data)
+    with pytest.raises(DataError, match=r"0\.parquet cannot be read as parquet"):
+        IMAGE.open(source, DataSettings())
+
+
+def test_a_size_beyond_measure_is_told(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="more than 100 megapixels"):
+        IMAGE.open(folder(tmp_path, GOOD), DataSettings(size=(20_000, 20_000)))

@@ -8,6 +8,7 @@ import torch
 from PIL import Image
 from torch.utils.data import Dataset, TensorDataset
 
+import gansmith
 from gansmith.config import DataSettings
 from gansmith.domains.image import IMAGE, collect
 from gansmith.errors import DataError
@@ -102,6 +103,9 @@ def test_bfloat16_tensors_are_read() -> None:
         (np.zeros((4, 4)), r"shape \(4, 4\) is not pictures"),
         ([{"pixels": 1}], "'image' was expected"),
         (3, "cannot be taken from a int"),
+        ({"a": 1}, "cannot be taken from a mapping with a;"),
+        ([(COLOUR[0], None), (COLOUR[1], 1)], "None for picture 0; one word or number was expected"),
+        ([(COLOUR[0], ["a"]), (COLOUR[1], ["b"])], r"\['a'\] for picture 0"),
     ],
 )
 def test_what_is_no_picture_is_told(items: object, words: str) -> None:
@@ -114,3 +118,14 @@ def test_labels_of_another_length_are_told() -> None:
         collect(COLOUR, labels=[0, 1, 2, 3, 4])
     with pytest.raises(DataError, match="5 labels and 12 pictures"):
         collect(list(COLOUR), labels=[0, 1, 2, 3, 4])
+
+
+def test_labels_that_are_missing_are_told() -> None:
+    for items in (COLOUR, list(COLOUR)):
+        with pytest.raises(DataError, match="None for picture 11"):
+            collect(items, labels=["a"] * 11 + [None])
+
+
+def test_a_mapping_is_no_data_set() -> None:
+    with pytest.raises(DataError, match="of a table, a pandas DataFrame"):
+        gansmith.describe({"a": 1})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gansmith.domains.image.labels import from_folders, from_values, match, parse
+from gansmith.domains.image.labels import Labels, above_folders, from_folders, from_values, match, parse, training_part
 from gansmith.errors import DataError
 
 
@@ -19,6 +19,9 @@ from gansmith.errors import DataError
         (np.array([1.0, 0.0]), (), [1, 0], ("0", "1")),
         (np.array([True, False]), (), [1, 0], ("0", "1")),
         (np.array([b"x", b"w"]), (), [1, 0], ("w", "x")),
+        ([" b", "a ", "b\t"], (), [1, 0, 1], ("a", "b")),
+        (["1/", "²", "2", "12345678901234567890"], (), [0, 3, 2, 1], ("1/", "12345678901234567890", "2", "²")),
+        (["dog ", "cat"], ("cat ", "dog"), [1, 0], ("cat", "dog")),
         (np.eye(3)[[2, 0]], (), [1, 0], ("0", "2")),
         (np.array([[4], [5]]), (), [0, 1], ("4", "5")),
         (np.array([1, 0]), ("cat", "dog", "eel"), [1, 0], ("cat", "dog", "eel")),
@@ -88,3 +91,114 @@ def test_a_table_without_labels_is_passed_over() -> None:
 def test_a_file_name_that_is_not_unique_does_not_match_by_itself() -> None:
     with pytest.raises(DataError, match="no label for 2 of 2"):
         match([("1.png", "x")], ["a/1.png", "b/1.png"], "labels.csv")
+
+
+@pytest.mark.parametrize("values", [["a", None], [["a"], ["b"]], [["a", "b"], ["c"]], [{"a": 1}, "b"]])
+def test_a_label_that_is_no_word_or_number_is_told(values: list[object]) -> None:
+    with pytest.raises(DataError, match="one word or number was expected"):
+        from_values(values)
+
+
+def test_labels_in_bytes_that_are_no_text_are_told() -> None:
+    with pytest.raises(DataError, match="not UTF-8"):
+        from_values(np.array([b"\xff", b"a"]))
+
+
+# --- which row means which picture ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("rows", "names", "above", "words"),
+    [
+        ({"train/0.png": "x", "test/0.png": "y"}, ["0.png"], "/photos/train", ["x"]),
+        ({"/other/photos/train/0.png": "x", "/other/photos/test/0.png": "y"}, ["0.png"], "/photos/train", ["x"]),
+        ({"train/0.png": "x", "test/0.png": "y"}, ["train/0.png", "test/0.png"], "/photos", ["x", "y"]),
+        ({"0.png": "x", "old/0.png": "y"}, ["0.png"], "/photos", ["x"]),
+        ({"set/a/0.png": "x", "set/b/0.png": "y"}, ["a/0.png", "b/0.png"], "", ["x", "y"]),
+        ({"0.png": "x", "1.png": "y"}, ["a/0.png", "b/1.png"], "", ["x", "y"]),
+        ({"b/0.png": "x", "c/1.png": "y"}, ["a/b/0.png", "a/c/1.png"], "", ["x", "y"]),
+        ({"a/0": "x", "b/0": "y"}, ["set/a/0.png", "set/b/0.png"], "", ["x", "y"]),
+        ({"train/0": "x", "test/0": "y"}, ["0.png"], "/photos/train", ["x"]),
+        ({"0.jpg": "x", "1.jpg": "y"}, ["0.png", "1.png"], "", ["x", "y"]),
+        ({"0.jpg": "y", "0.png": "x"}, ["0.png"], "", ["x"]),
+        ({"a/0.png": "x", "b/0.png": "x"}, ["0.png"], "", ["x"]),
+        ({"train/0.png": "x", "0.png": "y"}, ["0.png", "train/0.png"], "/photos/train", ["y", "x"]),
+    ],
+)
+def test_the_row_with_most_of_the_path_decides(rows: dict[str, str], names: list[str], above: str, words: list[str]) -> None:
+    found = match(rows.items(), names, "labels.csv", above)
+    assert isinstance(found, Labels)
+    assert [found.classes[i] for i in found.indices] == words
+
+
+@pytest.mark.parametrize(
+    ("pairs", "names", "told"),
+    [
+        ([("0.png", "x"), ("./0.png", "y")], ["0.png"], "two rows for '0.png' with different labels, 'x' and 'y'"),
+        ([("train/0.png", "x"), ("test/0.png", "y")], ["0.png"], "rows 'train/0.png' and 'test/0.png' with different labels"),
+        ([("0.jpg", "x"), ("0.gif", "y")], ["0.png"], "rows '0.jpg' and '0.gif' with different labels"),
+        ([("a/0.png", "x")], ["a/0.png", "0.png"], "no label for 1 of 2 pictures, for example '0.png'"),
+        ([("photos/a/0.png", "x")], ["a/0.png", "0.png"], "no label for 1 of 2 pictures, for example '0.png'"),
+        ([("0", "x")], ["0.png", "0.jpg"], "no label for 2 of 2"),
+        ([("0.png", ["x", "y"])], ["0.png"], "the label of '0.png' in labels.csv is a list"),
+        ([("0.png", None)], ["0.png"], "no label for 1 of 1"),
+        ([("0.png", "  ")], ["0.png"], "no label for 1 of 1"),
+    ],
+)
+def test_rows_that_leave_a_doubt_are_told(pairs: list[tuple[str, object]], names: list[str], told: str) -> None:
+    with pytest.raises(DataError, match=told):
+        match(pairs, names, "labels.csv")
+
+
+def test_equal_rows_and_spaces_do_no_harm() -> None:
+    found = match([("0.png ", "x "), ("0.png", " x"), ("1.png", "y")], ["0.png", "1.png"], "labels.csv")
+    assert isinstance(found, Labels)
+    assert found.classes == ("x", "y")
+
+
+def test_labels_that_are_null_are_none() -> None:
+    assert parse('{"labels": null}', "dataset.json") == []
+
+
+def test_a_column_whose_values_hardly_repeat_is_no_class() -> None:
+    text = "file_name,text\n" + "".join(f"{i}.png,a picture of {i}\n" for i in range(20))
+    assert parse(text, "metadata.csv") == []
+    with pytest.raises(DataError, match=r"'text' of labels\.csv has 20 different values for 20 rows"):
+        parse(text, "labels.csv", several=True)
+    assert len(parse(text.replace("text", "label", 1), "labels.csv", several=True)) == 20
+
+
+# --- folders -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("names", "above"),
+    [
+        (["cat/1.png", "dog/1.png"], []),
+        (["cat/1.png", "dog/1.png", "2.png", "3.png"], ["2.png", "3.png"]),
+        (["set/cat/1.png", "set/dog/1.png", "2.png"], ["2.png"]),
+        (["train/cat/1.png", "test/dog/1.png", "train/2.png"], ["train/2.png"]),
+        (["cat/1.png", "2.png"], []),
+        (["train/1.png", "test/1.png", "2.png"], []),
+    ],
+)
+def test_pictures_above_class_folders(names: list[str], above: list[str]) -> None:
+    assert above_folders(names) == above
+    assert not above or from_folders(names) is None
+
+
+@pytest.mark.parametrize(
+    ("names", "kept", "left"),
+    [
+        (["train/cat/1.png", "test/cat/2.png"], ["train/cat/1.png"], ["test"]),
+        (["set/Training/1.png", "set/val/2.png", "set/test/3.png"], ["set/Training/1.png"], ["set/test", "set/val"]),
+        (["train/1.png", "train/2.png"], None, []),
+        (["test/1.png", "val/2.png"], None, []),
+        (["train/1.png", "other/2.png"], None, []),
+        (["train/1.png", "test/2.png", "3.png"], None, []),
+        (["cat/train/1.png", "cat/test/2.png", "dog/train/1.png"], None, []),
+        (["1.png", "2.png"], None, []),
+    ],
+)
+def test_the_training_part(names: list[str], kept: list[str] | None, left: list[str]) -> None:
+    assert training_part(names) == (names if kept is None else kept, left)

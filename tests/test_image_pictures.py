@@ -147,6 +147,27 @@ def test_sixteen_bits_are_kept_or_scaled() -> None:
     assert decode(data, target(1, 4, 3, "uint16")).shape == (1, 4, 3)
 
 
+@pytest.mark.parametrize("depth", ["uint8", "uint16"])
+def test_negative_whole_numbers_are_unreadable(depth: str) -> None:
+    data = saved(Image.fromarray(np.array([[-1, 5]], np.int32)), "TIFF")
+    with pytest.raises(Unreadable, match="negative numbers"):
+        decode(data, target(1, 2, 1, depth))
+
+
+def test_sixteen_bits_are_rounded_and_not_cut() -> None:
+    data = saved(Image.fromarray(np.array([[0, 3]], np.uint16)))
+    exact = decode(data, target(1, 1, 1, "float32", "stretch"))
+    assert 1 < exact.item() % 2 < 2  # between two whole numbers, nearer to the upper one
+    assert decode(data, target(1, 1, 1, "uint16", "stretch")).item() == 2
+
+
+def test_sixteen_bits_with_four_channels_are_opaque_except_where_they_are_padded() -> None:
+    data = saved(Image.fromarray(np.full((2, 4), 30000, np.uint16)))
+    found = decode(data, target(4, 4, 4, "uint16", "pad"))
+    assert found[1:3, :, :3].tolist() == [[[30000] * 3] * 4] * 2
+    assert found[:, 0, 3].tolist() == [0, 65535, 65535, 0]
+
+
 def test_floating_point_is_kept_and_not_mixed() -> None:
     data = saved(plain("F", 4, 4), "TIFF")
     assert (decode(data, target(2, 2, 1, "float32")) == 0.5).all()

@@ -146,6 +146,15 @@ def test_a_pair_says_whether_a_logit_depends_on_other_samples_in_train_mode(name
     assert apart(NetworkSettings(name=name, **chosen), layout) == (not slope[1:].any())  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_pair_says_whether_a_sample_depends_on_other_latents_in_train_mode(name: str) -> None:
+    layout = layout_for(name, (9, 9), 0)
+    g, _ = made(name, layout)
+    z = latents(layout).requires_grad_()
+    (slope,) = torch.autograd.grad(g(z, condition_of(layout))[0].sum(), z)
+    assert NETWORKS[name].made_apart == (not slope[1:].any())
+
+
 @most_members
 def test_the_penalty_reaches_every_weight_it_can(name: str, positions: tuple[int, ...], condition: int) -> None:
     layout = layout_for(name, positions, condition)

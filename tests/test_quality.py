@@ -14,8 +14,12 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 import gansmith
-from gansmith.engine import quality
-from gansmith.engine.quality import PATIENCE, Look, Standard, best_of, lost
+from gansmith.engine import checkpoint, quality
+from gansmith.engine.checkpoint import Position
+from gansmith.engine.loop import Tick
+from gansmith.engine.moves import Rates
+from gansmith.engine.players import Players
+from gansmith.engine.quality import PATIENCE, Look, Quality, Standard, best_of, lost
 from gansmith.errors import RunError
 from gansmith.metrics.gauge import CHANCE, Gauge, Neighbourhood, gauge
 from gansmith.runs import RunFolder, read_tensors
@@ -130,7 +134,8 @@ def test_a_run_looks_as_often_as_it_is_told_and_keeps_the_best(tmp_path: Path) -
     found = RunFolder(run.path).looks()
     assert [look["step"] for look in found] == [10, 20, 30]
     assert all(look["distance"] > 0 for look in found)
-    weights, about = read_tensors(run.path / "checkpoints" / "best.safetensors")
+    (best,) = RunFolder(run.path).bests()
+    weights, about = read_tensors(best)
     assert about["distance"] == min(look["distance"] for look in found)
     assert weights.keys() == exported(run.path)[1].keys()
 
@@ -138,7 +143,7 @@ def test_a_run_looks_as_often_as_it_is_told_and_keeps_the_best(tmp_path: Path) -
 def test_no_looks_no_file(tmp_path: Path) -> None:
     run = train(tmp_path, {"run.looks": 0}).path
     assert not (run / "quality.jsonl").exists()
-    assert not (run / "checkpoints" / "best.safetensors").exists()
+    assert not RunFolder(run).bests()
 
 
 @pytest.mark.parametrize(("last", "taken"), [(1.0, 10), (0.5 / Standard.better * 0.99, STEPS)])
@@ -149,8 +154,32 @@ def test_a_clearly_better_generator_is_what_the_run_ends_with(
     run = train(tmp_path, {"run.looks": STEPS // TICK, "run.exams": 0}).path  # an examination would measure too
     step, weights = exported(run)
     assert step == taken
-    best = read_tensors(run / "checkpoints" / "best.safetensors")[0]
+    best = read_tensors(RunFolder(run).bests()[-1])[0]
     assert all(torch.equal(weights[k], best[k]) for k in best) == (taken == 10)
+
+
+def test_the_best_generator_of_a_healthy_moment_is_there_to_go_back_to(tmp_path: Path) -> None:
+    distances = iter([0.10, 0.05, 3.0, 0.9])
+    run, players = RunFolder(tmp_path), Players(torch.nn.Linear(2, 1), torch.nn.Linear(1, 1))
+    standard = Standard(lambda network: next(distances))
+
+    def look(quality: Quality, step: int, share: float) -> tuple[int, dict[str, Tensor]]:
+        tick = Tick(Position(step, share, 1.0, share == 1.0), step, {}, Rates(0.0, 0.0, 0.0, 0.0, 0.0, 0.0), 1.0, {}, share == 1.0)
+        with torch.no_grad():
+            players.average.fill_(step)
+        quality(tick, players)
+        return quality.chosen(tick, players)
+
+    quality = Quality(run, 10, standard, Position())
+    look(quality, 10, 0.1)
+    checkpoint.save_moment(run, players, Position(20, 0.2, 1.0, False), 4)
+    look(quality, 30, 0.3)
+    look(quality, 50, 0.5)
+    assert [checkpoint.step_of(p) for p in run.bests()] == [10, 30]
+    run.cut(20)  # as a run that goes back does
+    step, weights = look(Quality(run, 10, standard, Position(20, 0.2, 1.0, False)), 100, 1.0)
+    assert step == 10
+    assert all((value == 10).all() for value in weights.values())
 
 
 def test_without_the_best_ones_file_the_last_generator_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

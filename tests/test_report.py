@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 
 import tiny
-from gansmith.errors import ConfigError, RunError
+from gansmith.errors import ConfigError, RunError, StorageError
 from gansmith.pages import Report
 from gansmith.runs import RunFolder, write_json
 from gansmith.verbs.report import gather, report
@@ -97,6 +97,27 @@ def test_several_runs_share_a_page(trained: dict[str, Path], run: RunFolder, tmp
     assert names == [str(trained["digits"]), str(run.path), "toy-ring-1"]  # two folders have one name
     with pytest.raises(ConfigError, match=r"2 runs were given, .* --out"):
         report([trained["digits"], trained["toy:ring"]])
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("notes.md", "# mine\n"), ("notes.json", '{"runs": 1}'), ("notes.json", "[1]"), ("notes.md", "")]
+)
+def test_a_file_beside_the_page_that_is_not_of_a_report_stays(name: str, text: str, run: RunFolder, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    with pytest.raises(StorageError, match=rf"{name} already exists and is not of a report"):
+        report(run.path, out=tmp_path / "notes.html")
+    assert (tmp_path / name).read_text(encoding="utf-8") == text
+    assert not (tmp_path / "notes.html").exists()
+    (tmp_path / name).unlink()
+    for _ in range(2):  # its own are written again
+        report(run.path, out=tmp_path / "notes.html")
+
+
+def test_what_a_run_knows_of_its_data_is_not_overwritten(run: RunFolder) -> None:
+    before = run.data.read_bytes()
+    with pytest.raises(StorageError, match=r"data\.json already exists"):
+        report(run.path, out=run.data.with_suffix(".html"))
+    assert run.data.read_bytes() == before
 
 
 def test_what_is_no_run_is_told(tmp_path: Path) -> None:

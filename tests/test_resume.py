@@ -23,7 +23,7 @@ import tiny
 from gansmith import config
 from gansmith.engine import checkpoint, probe
 from gansmith.errors import ConfigError, DataError, RunError
-from gansmith.runs import RunFolder, read_json, write_json, write_tensors
+from gansmith.runs import RunFolder, flocked, read_json, write_json, write_tensors
 from tiny import BATCH, STEPS, TICK, Crash, Watching, assert_same_end, train
 
 TICKS = STEPS // TICK
@@ -159,6 +159,46 @@ def test_changed_settings_are_refused_and_listed(untouched: Path) -> None:
         assert part in words
     assert "run.batch" not in words
     assert "run.tick" not in words
+
+
+def test_a_run_that_is_being_trained_is_refused(untouched: Path) -> None:
+    (untouched / "train.lock").touch()
+    with flocked(untouched / "train.lock", wait=False), pytest.raises(RunError, match="another process is training"):
+        gansmith.train(resume=untouched)
+
+
+def test_samples_that_were_being_written_into_the_run_do_not_stop_it(stopped: Path) -> None:
+    (stopped / ".samples.part").mkdir()
+    assert gansmith.train(resume=stopped).log[-1]["step"] == STEPS
+
+
+class Forgetful(torch.nn.Module):
+    """A discriminator that draws from torch's own random state."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 8), torch.nn.Dropout(0.5), torch.nn.Linear(8, 1))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.layers(x)
+
+
+def test_networks_of_ones_own_that_draw_at_random_resume_bit_identical_too(tmp_path: Path) -> None:
+    settings = {"data.labels": "none"}
+
+    def own() -> Forgetful:
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            return Forgetful()
+
+    whole = train(tmp_path / "whole", settings, discriminator=own())
+    with pytest.raises(Crash):
+        train(tmp_path / "cut", settings, discriminator=own(), audience=Watching(3 * TICK))
+    torch.rand(7)  # whatever else was drawn in the meantime
+    before = torch.random.get_rng_state()
+    cut = gansmith.train(resume=next((tmp_path / "cut").iterdir()), discriminator=own())
+    assert_same_end(cut.path, whole.path)
+    assert torch.equal(torch.random.get_rng_state(), before)  # the caller's own numbers go on as if nothing had been trained
 
 
 def test_a_misspelt_setting_a_recipe_and_a_name_are_refused(untouched: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -157,3 +158,36 @@ def test_a_run_without_a_log_has_no_records(tmp_path: Path) -> None:
     run.cut(3)
     assert run.records() == []
     assert run.saved() == []
+
+
+def test_what_a_kill_left_half_written_goes_and_what_others_are_writing_stays(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path)
+    run.checkpoints.mkdir()
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    dead = [tmp_path / f".log.jsonl.{gone.pid}.part", run.checkpoints / f".step-000000010.safetensors.{os.getpid()}.part"]
+    alive = [tmp_path / f".report.html.{os.getppid()}.part", tmp_path / ".notes.part"]
+    for path in dead + alive:
+        path.write_text("half")
+    (tmp_path / ".samples.part").mkdir()  # as `sample` makes one while it writes a folder
+    run.cut(5)
+    assert names(tmp_path) == sorted(["checkpoints", ".samples.part", *(p.name for p in alive)])
+
+
+def test_a_run_is_held_by_one_process_at_a_time(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path)
+    with run.held(), pytest.raises(RunError, match=r"another process is training .*resume then"), run.held():
+        pass
+    with run.held():  # it is free again
+        pass
+
+
+def test_a_file_system_without_locks_is_no_reason_not_to_train(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(runs.fcntl, "flock", none)
+    entered = []
+    with RunFolder(tmp_path).held():
+        entered.append(True)
+    assert entered

@@ -237,6 +237,32 @@ def test_a_target_that_is_there_is_refused_and_an_empty_folder_is_filled(
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.npz", "empty", "full"]
 
 
+@pytest.mark.parametrize("ending", ["csv", "parquet", "zip", "npy"])
+def test_an_ending_that_is_of_no_folder_is_refused(ending: str, run: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=rf"cannot be written as \.{ending}\. Give a folder as -o, or a path ending in \.npz"):
+        gansmith.sample(run, 2, out=tmp_path / f"a.{ending}")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_grid_does_not_take_the_place_of_a_picture(run: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_text("mine")
+    with pytest.raises(StorageError, match=r"a\.png already exists"):
+        gansmith.sample(run, 2, out=tmp_path / "a.npz", grid=True)
+    assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [("a.png", "mine")]
+    assert gansmith.sample(run, 2, out=tmp_path / "a.npz").exists()
+
+
+def test_a_long_class_is_cut_in_the_names_of_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probe, "SECONDS", 0.0)
+    data = torch.utils.data.TensorDataset(torch.randint(0, 256, (40, 4, 4), dtype=torch.uint8), torch.arange(40) % 2)
+    data.classes = ["ä" * 300, "b" * 60]  # type: ignore[attr-defined]
+    made = tiny.train(tmp_path / "runs", data=data).path
+    place = gansmith.sample(made, 2, label=data.classes, out=tmp_path / "a")  # type: ignore[attr-defined]
+    manifest = json.loads((place / "manifest.json").read_text())
+    assert [e["file"] for e in manifest["samples"]] == [f"00000_{'ä' * 60}.png", f"00001_{'b' * 60}.png"]
+    assert [e["label"] for e in manifest["samples"]] == ["ä" * 300, "b" * 60]
+
+
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt(), ValueError("bug")])
 @pytest.mark.parametrize("out", ["a", "a.npz"])
 def test_a_failure_half_way_leaves_nothing(

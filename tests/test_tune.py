@@ -34,7 +34,7 @@ from gansmith.engine import probe
 from gansmith.errors import ConfigError, DataError, MissingExtra, RunError, TrainingError
 from gansmith.features.pixels import Values
 from gansmith.pages import Picture, tuned
-from gansmith.runs import RunFolder
+from gansmith.runs import RunFolder, flocked
 from gansmith.tuning import budget, measure
 from gansmith.tuning import space as spaces
 from gansmith.tuning.budget import Budget
@@ -46,7 +46,7 @@ from gansmith.verbs.opened import Opened
 from gansmith.verbs.tuned import cost, session, trying, work
 from gansmith.verbs.tuned import study as studies
 from gansmith.verbs.tuned.bench import Bench
-from gansmith.verbs.tuned.folder import TuneFolder, flocked
+from gansmith.verbs.tuned.folder import TuneFolder
 from gansmith.verbs.tuned.session import Progress
 from gansmith.verbs.tuned.study import LOOKS, Study
 from test_pages import Reader

@@ -30,9 +30,12 @@ def main() -> None:
     except BrokenPipeError:
         sys.exit(0)
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            tell(f"gansmith: {storage_error(error, error.filename or 'a file')}")
+        elif error.filename:  # a path that no file can have, or one that may not be read
+            tell(f"gansmith: {error.filename} cannot be used: {error.strerror}. Check the path and its permissions.")
+        else:
             raise
-        tell(f"gansmith: {storage_error(error, error.filename or 'a file')}")
         sys.exit(2)
 
 

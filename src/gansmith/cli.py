@@ -119,7 +119,7 @@ def train(
     ] = None,
     resume: Annotated[Path | None, typer.Option(help="Resume a run that was stopped.", metavar="RUN")] = None,
     runs: Annotated[Path, typer.Option(help="Where run folders are created.")] = Path("runs"),
-    name: Annotated[str | None, typer.Option(help="Name of the run's folder.")] = None,
+    name: Annotated[str | None, typer.Option(help="Beginning of the name of the run's folder; a number is added.")] = None,
 ) -> None:
     """Train on DATA. No option is needed: what you leave out is chosen from the data and this machine, shown, and written down.
 
@@ -683,7 +683,7 @@ def _data_settings(
 def _two(size: str) -> list[int]:
     """'64' or '48x64' as height and width."""
     parts = size.lower().replace("×", "x").split("x")
-    if len(parts) > 2 or not all(p.strip().isdigit() and int(p) > 0 for p in parts):
+    if len(parts) > 2 or not all(p.strip().isdecimal() and len(p) < 10 and int(p) > 0 for p in parts):
         raise errors.ConfigError(f"--size takes one number or HEIGHTxWIDTH, for example 64 or 48x64; found {size!r}.")
     height, width = int(parts[0]), int(parts[-1])
     return [height, width]

@@ -252,6 +252,11 @@ def is_measured(values: Sequence[Any]) -> bool:
     return all(n is not None for n in numbers) and any(n != round(n) for n in numbers if n is not None)
 
 
+def hardly_repeat(texts: Sequence[str]) -> bool:
+    """Whether most samples have a text of their own, so that nothing can be learned from it."""
+    return len(set(texts)) > max(FEW_CHOICES, len(texts) // 2)
+
+
 def _column(name: str, values: Sequence[Any], where: str) -> tuple[Column, np.ndarray]:
     """What a column is, and its numbers [N, size]."""
     words = [_word(value) for value in values]
@@ -271,7 +276,7 @@ def _column(name: str, values: Sequence[Any], where: str) -> tuple[Column, np.nd
         raise DataError(f"the column {name!r} of {where} holds numbers and {odd[0]!r}. Write finite numbers, or remove the column.")
     texts = [str(value).strip() for value in values]
     choices = sorted(set(texts))
-    if len(choices) > max(FEW_CHOICES, len(values) // 2):
+    if hardly_repeat(texts):
         raise DataError(
             f"the column {name!r} of {where} has {len(choices):,} different texts for {len(values):,} samples, too many to learn "
             "from. Remove the column."

@@ -161,7 +161,7 @@ class AverageSettings(Settings):
     """The exponential moving average (EMA) of the generator, which sampling uses."""
 
     halflife: int | None = Field(
-        None, ge=0, description="half-life of the EMA in samples seen, after the burn-in; 0: no average; None: 20,000"
+        None, ge=0, description="half-life of the EMA in samples seen, at most a twentieth of those so far; 0: no average; None: 20,000"
     )
 
 
@@ -172,7 +172,7 @@ class RunSettings(Settings):
     batch: int | None = Field(None, ge=1, description="batch size: real samples per step, all processes together")
     samples: int | None = Field(None, ge=1, description="length of the run in real samples that the discriminator sees")
     minutes: float | None = Field(None, gt=0, description="length of the run in minutes, over all its resumes")
-    burn_in: float = Field(0.2, ge=0, le=1, description="share of the run in which beta2 and the EMA half-life rise")
+    burn_in: float = Field(0.2, ge=0, le=1, description="share of the run in which beta2 rises to beta2_end")
     tick: int | None = Field(None, ge=1, description="steps between two records of the log")
     previews: int = Field(16, ge=0, description="number of preview pictures in a run")
     looks: int | None = Field(
@@ -261,7 +261,7 @@ def read_yaml(path: str | Path, what: str, where: str, like: str) -> Any:
         raise ConfigError(f"there is no {what} file {path}. Give the path of {where}.") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"the {what} file {path} cannot be read ({error}).") from None
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: 2024-13-01 looks like a date to YAML
         raise ConfigError(f"{path} is not YAML: {str(error).splitlines()[0]}. {like}.") from None
 
 

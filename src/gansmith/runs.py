@@ -5,16 +5,17 @@ Files are written beside their place and moved there in one step.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gansmith.errors import RunError, nearest, storage_error
+from gansmith.errors import RunError, StorageError, nearest, storage_error
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -143,10 +144,6 @@ class RunFolder:
         return self.path / "checkpoints"
 
     @property
-    def best(self) -> Path:
-        return self.checkpoints / "best.safetensors"
-
-    @property
     def generator(self) -> Path:
         return self.path / "generator"
 
@@ -195,6 +192,14 @@ class RunFolder:
         """Healthy moments that a run which falls ill can go back to, oldest first."""
         return sorted(self.checkpoints.glob("healthy-*.safetensors"))
 
+    def best(self, step: int) -> Path:
+        """The averaged generator of a step at which it was the best so far."""
+        return self.checkpoints / f"best-{step:09d}.safetensors"
+
+    def bests(self) -> list[Path]:
+        """Those that are kept, oldest first, so the best last: that of now, and of every moment the run may go back to."""
+        return sorted(self.checkpoints.glob("best-*.safetensors"))
+
     def saved(self) -> list[Path]:
         """Checkpoints, oldest first."""
         return sorted(p for p in self.checkpoints.glob("step-*.safetensors"))
@@ -231,8 +236,55 @@ class RunFolder:
                 write_text(path, "".join(line + "\n" for line in kept))
         later = (p for p in self.previews.glob("step-*.png") if p.name > self.preview(step).name)
         undone = (p for p in self.moments() if p.name > self.moment(step).name)
-        for path in (*later, *undone, *self.path.rglob(".*.part")):
+        worse = (p for p in self.bests() if p.name > self.best(step).name)
+        places = (self.path, self.checkpoints, self.previews, self.generator)
+        left = (p for place in places for p in place.glob(".*.part") if _left_behind(p))
+        for path in (*later, *undone, *worse, *left):
             path.unlink(missing_ok=True)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """RunError where another process is training this run: the two would write into the same files."""
+        with ExitStack() as stack:
+            with suppress(StorageError):  # a file system without locks is no reason not to train
+                if not stack.enter_context(flocked(self.path / "train.lock", wait=False)):
+                    raise RunError(f"another process is training {self.path}. Wait until it has ended, or stop it, and resume then.")
+            yield
+
+
+@contextmanager
+def flocked(path: Path, wait: bool) -> Iterator[bool]:
+    """Holds a lock that the system gives back when its process is gone, however that ended. False where another has it.
+
+    StorageError where the file cannot be opened, or its file system has no locks.
+    """
+    try:
+        file = path.open("a")
+    except OSError as error:
+        raise storage_error(error, path) from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            yield False
+            return
+        except OSError as error:
+            raise StorageError(f"{path} cannot be locked ({error.strerror}). Choose a folder on another file system.") from error
+        yield True
+
+
+def _left_behind(part: Path) -> bool:
+    """Whether a file that `replacing` was writing is of a process that is gone: another may be at work beside this one."""
+    process = re.fullmatch(r"\..+\.(\d+)\.part", part.name)
+    if process is None or not part.is_file():
+        return False
+    try:
+        os.kill(int(process[1]), 0)
+    except (ProcessLookupError, OverflowError):
+        return True
+    except PermissionError:
+        return False
+    return int(process[1]) == os.getpid()
 
 
 def _whole_lines(path: Path) -> Iterator[dict[str, Any]]:

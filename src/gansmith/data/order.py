@@ -113,7 +113,11 @@ class Feed:
         taken = np.ascontiguousarray(np.take(self.raw, index, axis=0))
         if np.issubdtype(taken.dtype, np.floating) and self.owner is None:  # in a row of a table it is a missing cell
             index, taken = self._finite(index, taken)
-        x = self.encode(self._to_device(torch.from_numpy(taken)))
+        raw = torch.from_numpy(taken)
+        if raw.dtype == torch.float64 and self.device.type == "mps":  # which has no such numbers
+            x = self._to_device(self.encode(raw))
+        else:
+            x = self.encode(self._to_device(raw))
         if self.owner is not None:
             return Batch(x, given.condition(x, *given.told(self._chances(step)), self.owner))
         if self.conditions is not None:

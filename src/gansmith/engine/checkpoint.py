@@ -48,7 +48,7 @@ def save_moment(run: RunFolder, players: Players, position: Position, keep: int)
 
 
 def step_of(path: Path) -> int:
-    """The step of a checkpoint or a healthy moment, from its name."""
+    """The step of a checkpoint, a healthy moment or a best generator, from its name."""
     return int(path.stem.rpartition("-")[2])
 
 

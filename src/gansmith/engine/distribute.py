@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -77,6 +77,20 @@ class World:
         with _lost_process_told():
             dist.all_reduce(carried, dist.ReduceOp.MAX)
         return bool(carried.item())
+
+    def union(self, numbers: Set[int]) -> set[int]:
+        """Whole numbers that any process gives, not below 0, in every process."""
+        if self.size == 1:
+            return set(numbers)
+        most = torch.tensor([len(numbers)], device=self.device)
+        with _lost_process_told():
+            dist.all_reduce(most, dist.ReduceOp.MAX)
+            if not (count := int(most.item())):
+                return set()
+            own = torch.tensor([*numbers, *[-1] * (count - len(numbers))], device=self.device)
+            every = [torch.empty_like(own) for _ in range(self.size)]
+            dist.all_gather(every, own)
+        return set(torch.cat(every).tolist()) - {-1}
 
     def text(self, words: str) -> str:
         """The first process's words, in every process."""

@@ -83,7 +83,8 @@ class Guard:
         self.run, self.examiner, self.quality, self.tell = run, examiner, quality, tell
         self.acts, self.settings = recipe.run.guard, config.flat(recipe)
         self.recoveries = recoveries(run)
-        self.history = History(tuple(run.records()), settings=self.settings, data=data, recovered=tuple(asdict(r) for r in self.recoveries))
+        self.ticks = run.records()
+        self.history = History((), settings=self.settings, data=data, recovered=tuple(asdict(r) for r in self.recoveries))
         self.told: set[str] = set()
         self.seen = Seen()
         steps = [exam["step"] for exam in examiner.exams]
@@ -92,7 +93,7 @@ class Guard:
         self.exams = len(steps)
 
     def __call__(self, tick: Tick, players: Players) -> None:
-        self.history = replace(self.history, ticks=(*self.history.ticks, record_of(tick)))
+        self.ticks.append(record_of(tick))
         if len(self.examiner.exams) == self.exams:
             return
         self.exams = len(self.examiner.exams)
@@ -148,7 +149,7 @@ class Guard:
     def _until(self, step: int) -> History:
         """The history as it was at a step, without what the machine decides."""
         looks = tuple(asdict(look) for look in self.quality.looks) if self.quality is not None else ()
-        then = replace(self.history, exams=tuple(self.examiner.exams), looks=looks).until(step)
+        then = replace(self.history, ticks=tuple(self.ticks), exams=tuple(self.examiner.exams), looks=looks).until(step)
         return replace(then, recovered=self.history.recovered)  # also of steps that are still to come again
 
     def _share_of_moment(self) -> float:

@@ -19,6 +19,7 @@ from gansmith.engine.players import Players
 from gansmith.engine.steps import step
 from gansmith.errors import NotFinite
 from gansmith.layout import Batch
+from gansmith.randomness import seed_of
 
 PEAKS = ("grad_d", "grad_g")  # of which a mean hides the one step that went wrong
 
@@ -52,7 +53,7 @@ def play(
     broken_off: Callable[[], bool] = lambda: False,
 ) -> Position:
     """Play the game from `start` to the end of the plan, or to the tick at which a stop was asked for, of which the watchers are told that
-    it is the last; or to where a watcher has the game broken off. Gives the position reached.
+    it is the last; or to where a watcher has the game broken off. Gives the position reached. torch's own random state is set at each step.
 
     NotFinite where a value is not finite, LostProcess where a process is lost.
     """
@@ -64,6 +65,7 @@ def play(
         rates = plan.rates(place, pace.share(place))
         asked = time.perf_counter()
         batch = feed(place)
+        torch.manual_seed(seed_of(plan.seed, f"modules/{world.rank}", place))  # for what a user's own modules draw, such as dropout
         fetching += time.perf_counter() - asked
         record = step(players, batch, plan.noise(place, world), objective, rates, world.average, place)
         place += 1

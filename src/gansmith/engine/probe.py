@@ -197,6 +197,8 @@ def _measure(players: Players, batch: Batch, goal: Objective, recipe: Recipe, la
             step(players, batch, drawn, goal, rates, lambda values: None, number)
             if device.type == "cuda":
                 torch.cuda.synchronize(device)
+            elif device.type == "mps":
+                torch.mps.synchronize()
             times.append(time.perf_counter() - start)
         return sorted(times)[len(times) // 2]
 

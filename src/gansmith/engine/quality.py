@@ -103,7 +103,17 @@ class Quality:
         add_line(self.run.quality, asdict(look))
         self.looks.append(look)
         if best_of(self.looks) is look:
-            write_tensors(self.run.best, checkpoint.average_weights(players), asdict(look))
+            write_tensors(self.run.best(look.step), checkpoint.average_weights(players), asdict(look))
+            self._drop_worse()
+
+    def _drop_worse(self) -> None:
+        """Keep the best generator of now, and of every moment that the run may go back to."""
+        ends = [checkpoint.step_of(path) for path in self.run.moments()] + [self.looks[-1].step]
+        seen = ([look for look in self.looks if look.step <= end] for end in ends)
+        kept = {self.run.best(best_of(looks).step) for looks in seen if looks}
+        for path in self.run.bests():
+            if path not in kept:
+                path.unlink(missing_ok=True)
 
     @torch.no_grad()
     def _measured(self, players: Players) -> float:
@@ -116,7 +126,7 @@ class Quality:
         if not (tick.last and self.looks) or (best := best_of(self.looks)).distance >= self.standard.better * self.looks[-1].distance:
             return tick.position.step, now
         try:
-            weights, about = read_tensors(self.run.best)
+            weights, _ = read_tensors(self.run.best(best.step))
         except RunError:  # it went missing with a copy of the folder: the last one is there
             return tick.position.step, now
-        return (best.step, weights) if about["step"] == best.step and weights.keys() == now.keys() else (tick.position.step, now)
+        return (best.step, weights) if weights.keys() == now.keys() else (tick.position.step, now)

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from gansmith.engine import checkpoint
 from gansmith.engine.checkpoint import Position
+from gansmith.engine.distribute import World
 from gansmith.engine.loop import Tick
 from gansmith.engine.moves import generate
 from gansmith.engine.players import Players
@@ -55,32 +56,40 @@ def record_of(tick: Tick) -> dict[str, Any]:
 
 
 class Poison:
-    """poisoned.jsonl: which samples were found not to be finite, and left out, since the last tick."""
+    """poisoned.jsonl: which samples were found not to be finite, and left out, since the last tick.
 
-    def __init__(self, run: RunFolder, found: Set[int]) -> None:
-        self.run, self.found, self.known = run, found, run.left_out()
+    It looks on in every process, for each reads a part of the samples; the first writes down what all have found.
+    """
+
+    def __init__(self, run: RunFolder, found: Set[int], world: World) -> None:
+        self.run, self.found, self.world = run, found, world
+        self.known = run.left_out() if world.first else set()
 
     def __call__(self, tick: Tick, players: Players) -> None:
-        if new := self.found - self.known:
+        new = self.world.union(self.found - self.known) - self.known
+        self.known |= new
+        if new and self.world.first:
             add_line(self.run.poisoned, {"step": tick.position.step, "samples": sorted(new)})
-            self.known |= new
 
 
 class TensorBoard:
     """The same values as scalars for TensorBoard. MissingExtra where it is not installed."""
 
-    def __init__(self, run: RunFolder) -> None:
+    def __init__(self, run: RunFolder, seen: int) -> None:
+        """`seen`: samples seen where the run goes on; what an earlier writer noted beyond is undone."""
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError:
             raise MissingExtra("run.tensorboard", "tensorboard") from None
-        self.writer = SummaryWriter(str(run.tensorboard))
+        self.writer = SummaryWriter(str(run.tensorboard), purge_step=seen + 1)
 
     def __call__(self, tick: Tick, players: Players) -> None:
         for name, value in record_of(tick).items():
             self.writer.add_scalar(name, value, tick.seen)
-        if tick.last:
-            self.writer.close()
+
+    def close(self) -> None:
+        """Write out what is still in memory."""
+        self.writer.close()
 
 
 class Previews:

@@ -24,9 +24,10 @@ class NetworkPair:
     """How a generator and a discriminator of one family are made from a layout, a latent size and a width.
 
     `finish` is done to every weight of the discriminator when all its layers are there. `apart` tells whether its logit of a sample depends
-    on that sample alone, also in train mode; `spread` whether it sees the spread of neighbours in a batch, whatever the settings.
-    `told`: the generator is told a part of the sample and makes the rest (Layout.given). `revision` goes up whenever the same weights make
-    other samples than before, so that what was trained earlier is refused and not drawn wrongly.
+    on that sample alone, also in train mode, and `made_apart` whether a generated sample depends on its latent alone; `spread` whether the
+    discriminator sees the spread of neighbours in a batch, whatever the settings. `told`: the generator is told a part of the sample and
+    makes the rest (Layout.given). `revision` goes up whenever the same weights make other samples than before, so that what was trained
+    earlier is refused and not drawn wrongly.
     """
 
     generator: Callable[[Layout, int, int], nn.Module]
@@ -34,6 +35,7 @@ class NetworkPair:
     geometries: tuple[Geometry, ...] = ("row", "line", "plane")
     finish: Callable[[Discriminator], Discriminator] | None = None
     apart: bool = True
+    made_apart: bool = True
     spread: bool = False
     told: bool = False
     revision: int = 1
@@ -64,18 +66,19 @@ NETWORKS: dict[str, NetworkPair] = {
         lambda layout, width: residual.ResidualDiscriminator(layout, residual.widths(layout, width)),
         ("line", "plane"),
     ),
-    "dcgan": NetworkPair(dcgan.DCGANGenerator, dcgan.DCGANDiscriminator, ("line", "plane"), apart=False),
-    "sngan": NetworkPair(sngan.SNGANGenerator, sngan.SNGANDiscriminator, ("line", "plane"), finish=spectral),
+    "dcgan": NetworkPair(dcgan.DCGANGenerator, dcgan.DCGANDiscriminator, ("line", "plane"), apart=False, made_apart=False),
+    "sngan": NetworkPair(sngan.SNGANGenerator, sngan.SNGANDiscriminator, ("line", "plane"), finish=spectral, made_apart=False),
     "sagan": NetworkPair(
         lambda layout, latent, width: sngan.SNGANGenerator(layout, latent, width, attention=True),
         lambda layout, width: sngan.SNGANDiscriminator(layout, width, attention=True),
         ("line", "plane"),
         finish=spectral,
+        made_apart=False,
     ),
     "stylegan2": NetworkPair(
         stylegan2.StyleGAN2Generator, stylegan2.StyleGAN2Discriminator, ("line", "plane"), finish=equalised, apart=False, spread=True
     ),
-    "fastgan": NetworkPair(fastgan.FastGANGenerator, fastgan.FastGANDiscriminator, ("line", "plane"), apart=False),
+    "fastgan": NetworkPair(fastgan.FastGANGenerator, fastgan.FastGANDiscriminator, ("line", "plane"), apart=False, made_apart=False),
 }
 
 
@@ -113,6 +116,11 @@ def refuse_other_revision(settings: NetworkSettings, trained: object, where: obj
 def apart(settings: NetworkSettings, layout: Layout) -> bool:
     """Whether the discriminator of resolved settings judges each sample alone, also in train mode: no batch statistics, no spread."""
     return pair(settings, layout).apart and not settings.spread
+
+
+def divisible(settings: NetworkSettings, layout: Layout) -> bool:
+    """Whether both networks of resolved settings take each sample alone, so that processes may divide a batch."""
+    return apart(settings, layout) and pair(settings, layout).made_apart
 
 
 def generator(settings: NetworkSettings, layout: Layout) -> nn.Module:

@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from gansmith import config
+from gansmith import augment, config
 from gansmith.config import Recipe
 from gansmith.engine.probe import Trial
 from gansmith.errors import ConfigError
@@ -78,6 +78,8 @@ def resolve_game(recipe: Recipe, situation: Situation) -> Recipe:
     if batch % recipe.game.pack:
         raise ConfigError(f"a batch of {batch} cannot be divided into packs of {recipe.game.pack}. Set run.batch to a multiple of it.")
     width = recipe.network.width or _width(name, layout, cpu)
+    if name == "classic" and width != _width(name, layout, cpu):
+        raise ConfigError("network.width does nothing with network.name=classic, whose layers are those of its source. Leave it out.")
     few = _few_numbers(layout)
     # dense and light measured: twice the rate diverges, of a batch of 32 the whole one does in time, and half of it learns faster;
     # dense goes with its width as arXiv:2203.03466 has it; the others as published
@@ -241,7 +243,10 @@ def _augments(recipe: Recipe, layout: Layout, samples: int) -> bool:
                 "augment.adapt=true has nothing to adapt where augment.policy=none. Name a policy, or set augment.pseudo=true."
             )
         return False
-    return bool(asked) or _few_pictures(layout, samples)
+    named = recipe.augment.policy not in ("few", "none")
+    if named:
+        augment.policy(recipe.augment.policy, layout.geometry)
+    return bool(asked) or named or _few_pictures(layout, samples)
 
 
 def _few_pictures(layout: Layout, samples: int) -> bool:

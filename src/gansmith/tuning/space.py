@@ -123,6 +123,8 @@ def automatic(recipe: Recipe, fixed: Collection[str], largest_batch: int, augmen
         found["average.halflife"] = around("average.halflife", HALFLIFE, whole=True)
     if augments:
         found["augment.strength"] = Range(*STRENGTH)
+    if recipe.network.name == "classic":  # its layers are fixed
+        del found["network.width"]
     kept = {name: where for name, where in found.items() if name not in fixed and not (isinstance(where, Choice) and len(where.values) < 2)}
     if not kept:
         raise ConfigError("every setting of the default space was set by hand, so nothing is left to search. Set fewer, or give --space.")

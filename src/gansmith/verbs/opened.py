@@ -31,7 +31,7 @@ from gansmith.layout import Batch, Layout
 from gansmith.metrics.gauge import coarse, gauge
 from gansmith.randomness import seed_of, stream
 from gansmith.recipes import automatic
-from gansmith.verbs.parts import Parts, apart, check_parts, networks_of, pair_of
+from gansmith.verbs.parts import Parts, apart, check_parts, networks_of, of_the_whole_batch, pair_of
 
 MEMORY = "memory:"  # the source of data that were passed from Python
 BY_HEART = 2_000  # training samples, up to which they may be learned by heart, and are all compared
@@ -138,9 +138,8 @@ class Opened:
             return self.feed(count, game.run.seed, World(device=world.device), balance=bool(game.data.balance))(0)
 
         setting = self.setting(game, parts, world.device)
-        whole = recipe.game.kept < 1.0 or recipe.game.features or recipe.penalty.name == "dragan"  # ask for all of a batch at once
         here = world.size == 1 and recipe.data.source != MEMORY and not any(parts.own.values())
-        several = here and setting.pair.apart and setting.apart and not whole
+        several = here and of_the_whole_batch(game, self.layout) is None
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed_of(game.run.seed, "weights"))
             trials = probe.probe(game, setting, pair, batch, several)

@@ -60,6 +60,20 @@ def apart(recipe: Recipe, layout: Layout, parts: Parts) -> bool:
     return not any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in parts.discriminator.modules())
 
 
+def of_the_whole_batch(recipe: Recipe, layout: Layout) -> str | None:
+    """The first setting of a resolved recipe that uses all of a batch at once; processes that divide it would play another game."""
+    uses = {
+        f"loss.name={recipe.loss.name}": not pair_of(recipe, Parts()).apart,
+        "network.spread=true": recipe.network.spread,
+        f"network.name={recipe.network.name}": not networks.divisible(recipe.network, layout),
+        f"game.kept={recipe.game.kept}": recipe.game.kept < 1.0,
+        f"game.features={recipe.game.features}": recipe.game.features > 0.0,
+        f"game.unrolled={recipe.game.unrolled}": recipe.game.unrolled > 0,
+        f"penalty.name={recipe.penalty.name}": recipe.penalty.name == "dragan",
+    }
+    return next((setting for setting, whole in uses.items() if whole), None)
+
+
 def check_parts(parts: Parts, layout: Layout, recipe: Recipe, several: bool = False) -> None:
     """ConfigError where a module that was brought does not fit these data or the game: tried on two samples.
 

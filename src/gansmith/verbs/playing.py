@@ -6,7 +6,7 @@ import json
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
@@ -15,7 +15,6 @@ import torch
 
 from gansmith import artefact, config
 from gansmith.config import Recipe
-from gansmith.data.order import Feed
 from gansmith.data.store import Collection
 from gansmith.engine import checkpoint, distribute, guard, probe
 from gansmith.engine.checkpoint import Position
@@ -114,7 +113,13 @@ def together(match: Match, trials: Sequence[probe.Trial] | None) -> Run:
     """Train in as many processes of this machine as the recipe says, unless a launcher has already made them.
 
     One that is lost is replaced, and the run goes on from its newest checkpoint; with run.guard=false it stops with LostProcess.
+    RunError where another process is training this run.
     """
+    with match.run.held() if match.world.first else nullcontext():
+        return _together(match, trials)
+
+
+def _together(match: Match, trials: Sequence[probe.Trial] | None) -> Run:
     run, recipe, workers = match.run, match.recipe, match.recipe.machine.workers or 1
     if match.world.size > 1 or workers == 1:
         _play(match, trials)
@@ -158,7 +163,7 @@ def _play(match: Match, trials: Sequence[probe.Trial] | None) -> None:
             write_text(run.stopped, str(ending.error))
         raise ending.error
     if world.first and ending.finished:
-        for path in run.moments():  # there is nothing left to go back for
+        for path in (*run.moments(), *run.bests()[:-1]):  # there is nothing left to go back for
             path.unlink(missing_ok=True)
     if world.first and match.recipe.run.report and (ending.over or ending.finished):
         _write_report(run)
@@ -191,17 +196,24 @@ def _played(match: Match, trials: Sequence[probe.Trial] | None) -> Ending:
     setting = opened.setting(recipe, parts, world.device)
     goal = probe.objective(recipe, setting, recipe.machine.precision or "fp32", recipe.penalty.form or "exact")
     care = Care()
-    watch: list[Watcher] = []
     if world.first:
         run.cut(position.step)
+    watch: list[Watcher] = [Poison(run, feed.poisoned, world)]
+    closing = ExitStack()
+    if world.first:
         if position.step == 0 and recipe.run.guard and any(parts.own.values()):
             checkpoint.save_moment(run, players, position, guard.KEPT)  # nothing else could give the user's own networks back
         care = Care.of(match, goal, position)
-        watch = _watchers(match, position, care, feed)
+        if recipe.run.tensorboard:
+            board = TensorBoard(run, position.step * plan.taken)
+            closing.callback(board.close)
+            watch.append(board)
+        watch = _watchers(match, position, care, watch)
         if trials is not None:
             counts = (players.generator.weights.numel(), players.discriminator.weights.numel())
             audience.started(Started(run, recipe, opened.collection, opened.layout, len(opened.members), counts, trials, position))
-    with asked_to_stop() as asked, probe.threads(recipe.machine.threads or 1):
+    cards = [torch.device(world.device)] if world.device.startswith("cuda") else []
+    with closing, asked_to_stop() as asked, probe.threads(recipe.machine.threads or 1), torch.random.fork_rng(cards):
         try:
             reached = play(players, feed, goal, plan, world, position, watch, lambda: asked() or care.over, lambda: care.wanted is not None)
         except NotFinite as error:
@@ -256,8 +268,8 @@ def _write_report(run: RunFolder) -> None:
         report(run.path)
 
 
-def _watchers(match: Match, start: Position, care: Care, feed: Feed) -> list[Watcher]:
-    """In this order, for the guard reads what those before it have noted."""
+def _watchers(match: Match, start: Position, care: Care, noting: Sequence[Watcher]) -> list[Watcher]:
+    """In this order, for the guard reads what those before it have noted. `noting`: what also looks on in a run like this one."""
     run, recipe, opened, quality = match.run, match.recipe, match.opened, care.quality
     card, rows = opened.card(recipe, match.parts), opened.rows
 
@@ -276,9 +288,8 @@ def _watchers(match: Match, start: Position, care: Care, feed: Feed) -> list[Wat
     looking = [watcher for watcher in (quality, care.examiner, care.guard) if watcher is not None]
     return [
         Log(run),
-        Poison(run, feed.poisoned),
+        *noting,
         *looking,
-        *([TensorBoard(run)] if recipe.run.tensorboard else []),
         Previews(run, recipe.run.previews, latents, condition, lambda x: opened.codec.picture(opened.codec.decode(x), columns=8), start),
         save_unless_undone,
         lambda tick, players: match.audience.tick(tick),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
@@ -16,7 +17,7 @@ from gansmith.artefact import Generator
 from gansmith.domains.domain import ChoiceCodec
 from gansmith.domains.image.grid import GAP
 from gansmith.engine import checkpoint
-from gansmith.errors import ConfigError, GansmithError, RunError
+from gansmith.errors import ConfigError, GansmithError, RunError, StorageError
 from gansmith.health.checks import examine
 from gansmith.metrics.table_summary import Summary
 from gansmith.pages import Picture, Pictures, Report, RunRecord
@@ -57,6 +58,9 @@ def report(runs: str | Path | Sequence[str | Path], *, out: str | Path | None = 
     """
     paths = [Path(runs)] if isinstance(runs, str | Path) else [Path(p) for p in runs]
     page = _place(paths, out)
+    for path in (page.with_suffix(".json"), page.with_suffix(".md")):
+        if path.exists() and not _of_a_report(path):
+            raise StorageError(f"{path} already exists and is not of a report, so it is not overwritten. Give --out another name.")
     folders = [find(path) for path in paths]
     records = tuple(gather(folder, name) for folder, name in zip(folders, _names(folders), strict=True))
     words = ["gansmith", "report", *map(str, paths), *(["--out", str(out)] if out is not None else [])]
@@ -79,6 +83,18 @@ def _place(paths: Sequence[Path], out: str | Path | None) -> Path:
             f"{len(paths)} runs were given, and their common page belongs in none of their folders. Say where to write it with --out."
         )
     return RunFolder(paths[0]).report
+
+
+def _of_a_report(path: Path) -> bool:
+    """Whether what lies beside a page was written with one."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        if path.suffix == ".md":
+            return text.rstrip().rpartition("\n")[2].startswith("Made with ") and " by gansmith " in text
+        found = json.loads(text)
+    except (OSError, ValueError):
+        return False
+    return isinstance(found, dict) and {"gansmith", "command", "runs"} <= found.keys()
 
 
 def _names(folders: Sequence[RunFolder]) -> list[str]:

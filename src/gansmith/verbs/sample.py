@@ -26,6 +26,8 @@ from gansmith.verbs.run import load
 
 CHUNK = 16 * BLOCK  # samples decoded and written at a time: what is held in memory does not grow with the count
 GRID = 256  # samples on a grid at most
+NAMED = 60  # characters of a class in the name of a file, which may have 255 bytes
+NO_FOLDERS = (".csv", ".parquet", ".zip", ".npy")  # endings of a path that nobody means for a folder
 
 
 def sample(
@@ -69,6 +71,8 @@ def sample(
     if interpolate and latents is not None:
         raise ConfigError("walks are between random latents, but latents were given. Leave one of the two out.")
     target = free(out)
+    if grid and target.suffix.lower() in (".npz", *rows.FILES):
+        free(target.with_suffix(".png"))
     source = load(run, generator)
     labels = _asked(label, source)
     if source.card.layout.given:
@@ -80,6 +84,8 @@ def sample(
             progress=progress,
         )  # fmt: skip
         return Path(out)
+    if target.suffix.lower() in NO_FOLDERS:
+        raise ConfigError(f"these samples cannot be written as {target.suffix}. Give a folder as -o, or a path ending in .npz.")
     if where or balance:
         raise ConfigError("conditions on columns were given, but this generator does not make rows of a table. Leave them out.")
     world = distribute.join("cpu")
@@ -239,7 +245,7 @@ def _name(index: int, total: int, chunk: Samples, place: int) -> str:
     number = str(index).zfill(max(5, len(str(total - 1))))
     if chunk.labels is None:
         return number
-    label = "".join(c if c.isalnum() or c in "-." else "_" for c in chunk.classes[chunk.labels[place]])
+    label = "".join(c if c.isalnum() or c in "-." else "_" for c in chunk.classes[chunk.labels[place]][:NAMED])
     return f"{number}_{label}"
 
 

@@ -16,10 +16,11 @@ from gansmith.config import Recipe
 from gansmith.engine import checkpoint, distribute, guard, probe
 from gansmith.engine.distribute import World
 from gansmith.errors import ConfigError, DataError, MissingExtra, RunError
+from gansmith.layout import Layout
 from gansmith.recipes import named
 from gansmith.runs import RunFolder, create, find, read_json, write_json, write_text
 from gansmith.verbs.opened import MEMORY, Opened
-from gansmith.verbs.parts import Parts, pair_of
+from gansmith.verbs.parts import Parts, of_the_whole_batch
 from gansmith.verbs.playing import HANDS, Audience, Match, Silent, out_of_memory_told, together
 from gansmith.verbs.run import Run
 
@@ -94,7 +95,7 @@ def _fresh(recipe: Recipe, data: Any, parts: Parts, world: World, audience: Audi
     if world.first:
         opened = Opened.of(recipe, data, world.device, audience.opening)
         recipe, _, trials = opened.resolve(recipe, parts, world)
-        _refuse_what_cannot_start(recipe, parts, world)
+        _refuse_what_cannot_start(recipe, opened.layout, parts, world)
         run = _new_folder(runs, name or opened.name(recipe), recipe, opened.facts(recipe, parts, world.device, trials))
         world.text(str(run.path.resolve()))
     else:
@@ -116,7 +117,7 @@ def _new_folder(runs: Path, name: str, recipe: Recipe, facts: dict[str, Any]) ->
     return run
 
 
-def _refuse_what_cannot_start(recipe: Recipe, parts: Parts, world: World) -> None:
+def _refuse_what_cannot_start(recipe: Recipe, layout: Layout, parts: Parts, world: World) -> None:
     """ConfigError for what would fail only once the run folder is there."""
     workers = recipe.machine.workers or 1
     count = world.size if world.size > 1 else workers
@@ -137,9 +138,8 @@ def _refuse_what_cannot_start(recipe: Recipe, parts: Parts, world: World) -> Non
                 f"machine.workers={workers} starts processes that do not have a {brought[0]} passed from Python. "
                 "Set machine.workers=1, or start your own script with torchrun."
             )
-    whole = [f"loss.name={recipe.loss.name}"] if not pair_of(recipe, parts).apart else ["network.spread=true"] * recipe.network.spread
-    if whole and workers > 1 and world.size == 1:
-        raise ConfigError(f"{whole[0]} looks at the whole batch, which machine.workers={workers} would divide. Set machine.workers=1.")
+        if whole := of_the_whole_batch(recipe, layout):
+            raise ConfigError(f"{whole} looks at the whole batch, which machine.workers={workers} would divide. Set machine.workers=1.")
     if recipe.machine.compile and recipe.penalty.form == "exact" and recipe.penalty.gamma:
         raise ConfigError(
             "machine.compile=true cannot be used with penalty.form=exact: PyTorch has no second derivative of a compiled network. "
@@ -168,8 +168,8 @@ def _resume(run: RunFolder, changes: Mapping[str, Any], data: Any, parts: Parts,
         raise RunError(f"{run.path} was trained on data passed from Python; pass the same data again to resume.")
     world = distribute.join(automatic_device(recipe))
     try:
-        _refuse_what_cannot_start(recipe, parts, world)
         opened = Opened.of(recipe, data, world.device, audience.opening, facts)
+        _refuse_what_cannot_start(recipe, opened.layout, parts, world)
         if opened.fingerprint != facts["fingerprint"]:
             raise DataError(
                 f"the data in {recipe.data.source} are not the data that this run was trained on "

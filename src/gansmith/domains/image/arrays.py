@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import gzip
+import io
 import re
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import numpy as np
 
 from gansmith.conditions import Conditions, of_matrix
 from gansmith.data.store import BLOCK_BYTES, blocks
 from gansmith.domains.image.kinds import Arrays
-from gansmith.domains.image.labels import Labels, from_values
+from gansmith.domains.image.labels import Labels, from_values, words
+from gansmith.domains.image.trees import DAMAGE, Tree
 from gansmith.errors import DataError
 from gansmith.records import Finding
 
@@ -86,6 +88,32 @@ def npy(path: Path) -> Arrays:
     return of_array(array, "npy")
 
 
+def stacked(tree: Tree, names: Sequence[str], labels: Labels | Conditions | None) -> Arrays:
+    """The .npy files of a folder of samples, one sample each, in the order of `names`."""
+
+    def samples() -> Iterator[np.ndarray]:
+        for name, opener in tree.walk(names):
+            try:
+                with opener() as file:
+                    yield np.load(io.BytesIO(file.read()), allow_pickle=False)[None]
+            except (*DAMAGE, ValueError) as error:
+                raise DataError(_npy_trouble(Path(tree.where, name), error)) from None
+
+    first = next(samples())
+
+    def alike() -> Iterator[np.ndarray]:
+        for name, sample in zip(names, samples(), strict=True):
+            if (sample.shape, sample.dtype) != (first.shape, first.dtype):
+                raise DataError(
+                    f"{name} in {tree.where} has shape {sample.shape[1:]} and dtype {sample.dtype}, and {names[0]} {first.shape[1:]} and "
+                    f"{first.dtype}; samples of one form were expected. Draw them again."
+                )
+            yield sample
+
+    known = of_array(first, tree.where)
+    return Arrays(tree.kind, len(names), known.shape, known.dtype, alike, labels)
+
+
 def npz(path: Path, labelled: bool = True) -> Arrays:
     """The image-like array of a .npz file, its labels (y, labels, label) and class names (class_names), or its conditions [N, K] and their
     names (condition_names).
@@ -117,7 +145,7 @@ def npz(path: Path, labelled: bool = True) -> Arrays:
 def idx(path: Path, labelled: bool = True, kind: str = "idx", notes: tuple[Finding, ...] = ()) -> Arrays:
     """An idx file of pictures, gzipped or not, with the labels found beside it by its name."""
     shape, dtype, start = _idx_head(path)
-    if len(shape) not in (3, 4):
+    if not is_image_like(shape, dtype):
         raise DataError(
             f"{path} holds an array of shape {list(shape)}; pictures [N, H, W] were expected. Give the images file, not the labels file."
         )
@@ -267,7 +295,7 @@ def _npz_labels(path: Path, lowered: dict[str, str], count: int) -> Labels | Con
             "pass --labels none."
         )
     names = next((lowered[k] for k in NAME_KEYS if k in lowered), None)
-    classes: Any = _npz_member(path, names).tolist() if names else ()
+    classes = words(_npz_member(path, names), f"the class names in {path.name}").ravel().tolist() if names else ()
     return from_values(values, classes, where=f"the labels in {path.name}")
 
 

@@ -25,6 +25,7 @@ from gansmith.domains.image.kinds import Arrays, Files
 from gansmith.domains.image.labels import Labels
 from gansmith.domains.image.pictures import (
     GREY_MODES,
+    LARGEST_PICTURE,
     Depth,
     Header,
     Target,
@@ -181,6 +182,8 @@ def _size(sizes: Counter[tuple[int, int]], settings: DataSettings, largest: int)
         height, width = settings.size
         if height < 1 or width < 1:
             raise DataError(f"data.size is {height}x{width}; both sides need at least 1 pixel.")
+        if height * width > LARGEST_PICTURE:
+            raise DataError(f"data.size is {height}x{width}, more than {LARGEST_PICTURE // 1_000_000} megapixels. Choose a smaller size.")
         return height, width, f"resized to {height}x{width} as requested{by if _reshapes(sizes, height, width) else ''}"
     if len(sizes) == 1 and max(next(iter(sizes))) <= largest:
         height, width = next(iter(sizes))

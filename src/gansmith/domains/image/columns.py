@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -65,23 +66,35 @@ def _hub_files(part: Any, column: str, labelled: bool, datasets: Any) -> Files:
 
 def _parquet_files(paths: Sequence[Path], labelled: bool) -> Files:
     reader = _pyarrow_parquet()
-    try:
-        schema = reader.read_schema(paths[0])
-        counts = [reader.read_metadata(p).num_rows for p in paths]
-    except Exception as error:  # pyarrow raises several kinds for a damaged file
-        raise DataError(f"{paths[0]} cannot be read as parquet ({str(error).splitlines()[0]}). Download or save it again.") from error
+    schemas, count = [], 0
+    for path in paths:
+        with _damage_told(path):
+            schemas.append(reader.read_schema(path))
+            count += reader.read_metadata(path).num_rows
+    schema = schemas[0]
     column = _image_column(schema)
     if column is None:
         raise DataError(
             f"{paths[0]} has no column of pictures; it has {', '.join(schema.names)}. A column of encoded pictures (bytes) was expected."
         )
     label = next((c for c in LABEL_COLUMNS if c in schema.names), None) if labelled else None
-    names = tuple(f"row {i}" for i in range(sum(counts)))
+    for path, other in zip(paths, schemas, strict=True):
+        if column not in _image_columns(other):
+            raise DataError(
+                f"{path} has no column of pictures {column!r}, but {paths[0].name} has; it has {', '.join(other.names)}. Give one of the "
+                "files alone."
+            )
+        if label and label not in other.names:
+            raise DataError(
+                f"{path} has no column {label!r}, from which the labels in {paths[0].name} come. Give one of the files alone, or pass "
+                "--labels none."
+            )
+    names = tuple(f"row {i}" for i in range(count))
 
     def walk() -> Iterator[tuple[str, Opener]]:
         at = iter(names)
         for path in paths:
-            with reader.ParquetFile(path) as file:
+            with _damage_told(path), reader.ParquetFile(path) as file:
                 for batch in file.iter_batches(batch_size=ROWS, columns=[column]):
                     for cell in batch.column(0):
                         value = cell.as_py()
@@ -92,7 +105,10 @@ def _parquet_files(paths: Sequence[Path], labelled: bool) -> Files:
 
 
 def _parquet_labels(reader: Any, paths: Sequence[Path], schema: Any, label: str) -> Labels:
-    values = [v for p in paths for v in reader.read_table(p, columns=[label]).column(0).to_pylist()]
+    values = []
+    for path in paths:
+        with _damage_told(path):
+            values += reader.read_table(path, columns=[label]).column(0).to_pylist()
     if None in values:
         raise DataError(
             f"the column {label!r} of {paths[0]} is empty for {values.count(None):,} of {len(values):,} pictures. Fill it in, or "
@@ -101,13 +117,29 @@ def _parquet_labels(reader: Any, paths: Sequence[Path], schema: Any, label: str)
     return from_values(values, _class_names(schema, label), where=f"the labels in {paths[0].name}")
 
 
+@contextmanager
+def _damage_told(path: Path) -> Iterator[None]:
+    """DataError where pyarrow cannot make sense of a file."""
+    from pyarrow import ArrowException
+
+    try:
+        yield
+    except (ArrowException, OSError, ValueError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise DataError(f"{path} cannot be read as parquet ({reason}). Download or save it again.") from error
+
+
 def _image_column(schema: Any) -> str | None:
-    """The first column of structs with a field `bytes`, else the first of plain bytes."""
+    return next(iter(_image_columns(schema)), None)
+
+
+def _image_columns(schema: Any) -> list[str]:
+    """The columns of structs with a field `bytes`, and behind them those of plain bytes."""
     from pyarrow import types
 
     structs = [f.name for f in schema if types.is_struct(f.type) and f.type.get_field_index("bytes") >= 0]
     plain = [f.name for f in schema if types.is_binary(f.type) or types.is_large_binary(f.type)]
-    return next(iter([*structs, *plain]), None)
+    return [*structs, *plain]
 
 
 def _class_names(schema: Any, label: str) -> list[str]:

@@ -7,6 +7,7 @@ D102 pictures that repeat another       D107 pictures that were enlarged        
 D103 near duplicates                    D108 few pictures                       D113 codes of a narrow range stretched
 D104 imbalance of the classes           D109 grey stored as colour              D114 animations, of which the first frame is used
 D105 classes with few pictures                                                  D115 the test part of a set is not used
+                                                                                D116 pictures above class folders: no labels
 """
 
 from __future__ import annotations

@@ -48,7 +48,7 @@ def collect(
     names = [str(c) for c in (classes or getattr(items, "classes", None) or ())]
     whole = _whole(items)
     if whole is not None:
-        found = from_values(_plain(labels), names) if labels is not None and settings.labels != "none" else None
+        found = _of_items(labels, names) if labels is not None and settings.labels != "none" else None
         mark = hashlib.blake2b(np.ascontiguousarray(whole).data, digest_size=16).hexdigest()
         origin = Origin([mark, list(whole.shape), str(whole.dtype), _mark(found)], lambda: of_array(whole, "an array in memory", found))
         return open_origin(origin, settings, largest, progress, "the array")
@@ -85,6 +85,11 @@ def _each(items: Any) -> Iterator[tuple[Any, Any]]:
 
 
 def _iterate(items: Any) -> Iterable[Any]:
+    if isinstance(items, Mapping):
+        raise DataError(
+            f"pictures cannot be taken from a mapping with {', '.join(map(str, items)) or 'nothing in it'}; a torch Dataset, a sequence of "
+            "pictures or an array was expected. Give one of its values; of a table, a pandas DataFrame."
+        )
     if hasattr(items, "__getitem__") and hasattr(items, "__len__"):  # a map-style Dataset need not end by itself when iterated
         return (items[i] for i in range(len(items)))
     if isinstance(items, Iterable):
@@ -109,7 +114,7 @@ def _spool(pairs: Iterator[tuple[Any, Any]], folder: Path, labels: Any, names: S
             own.append(label)
 
     source, mark = _spool_images(pictures(), folder) if isinstance(first[0], Image.Image) else _spool_arrays(pictures(), folder)
-    values = labels if labels is not None else own if own[0] is not None else None
+    values = labels if labels is not None else own if any(label is not None for label in own) else None
     if values is None or not labelled:
         return source, mark
     found = _of_items(values, names)

@@ -48,6 +48,7 @@ ENDINGS = frozenset(
         ".qoi",
     ]
 )
+TOP = 65535.0  # of 16 bits
 LARGEST_PICTURE = 100_000_000  # pixels; a larger one is taken for a decompression bomb
 GREY_MODES = frozenset(("1", "L", "LA", "La", "I", "F", "I;16", "I;16B", "I;16L", "I;16N"))
 ALPHA_MODES = frozenset(("LA", "La", "PA", "RGBA", "RGBa"))
@@ -136,13 +137,17 @@ def arrange(image: Image.Image, target: Target) -> np.ndarray:
     """A decoded picture as [H, W, C] of the target."""
     if target.depth == "uint8":
         return _array(fit_image(as_mode(image, target.channels, target.background), target))
-    plane = np.asarray(image, dtype=np.float32)[:, :, None]
-    if target.depth == "uint16" and plane.max(initial=0) > 65535:
-        raise Unreadable("it holds whole numbers of 32 bits; pass such pictures as a .npy array")
-    if not np.isfinite(plane).all():
-        raise Unreadable("it holds values that are not finite")
-    fitted = fit_array(plane, target, (0.0, 65535.0) if target.depth == "uint16" else (float(plane.min()), float(plane.max())))
-    return np.repeat(fitted, target.channels, axis=2).astype(target.depth)
+    if target.depth == "uint16":
+        plane = _sixteen_bits(image)[:, :, None]
+        if target.channels == 4:  # opaque, before it is fitted: what pads it is not
+            plane = np.concatenate([plane.repeat(3, axis=2), np.full_like(plane, TOP)], axis=2)
+        fitted = fit_array(plane, target, (0.0, TOP)).round()
+    else:
+        plane = np.asarray(image, dtype=np.float32)[:, :, None]
+        if not np.isfinite(plane).all():
+            raise Unreadable("it holds values that are not finite")
+        fitted = fit_array(plane, target, (float(plane.min()), float(plane.max())))
+    return np.repeat(fitted, target.channels // fitted.shape[2], axis=2).astype(target.depth)
 
 
 def as_mode(image: Image.Image, channels: int, background: tuple[int, int, int]) -> Image.Image:
@@ -224,11 +229,18 @@ def _eight_bits(image: Image.Image) -> Image.Image:
     if image.mode == "F":
         raise Unreadable("it holds floating-point values and the other pictures do not")
     if image.mode == "I" or image.mode.startswith("I;16"):
-        values = np.asarray(image, dtype=np.float32)
-        if values.max(initial=0) > 65535:
-            raise Unreadable("it holds whole numbers of 32 bits; pass such pictures as a .npy array")
-        return Image.fromarray((values / 257).round().clip(0, 255).astype(np.uint8))
+        return Image.fromarray((_sixteen_bits(image) / 257).round().clip(0, 255).astype(np.uint8))
     return image
+
+
+def _sixteen_bits(image: Image.Image) -> np.ndarray:
+    """[H, W] of 0..TOP as float32. Unreadable where its whole numbers go beyond."""
+    values = np.asarray(image, dtype=np.float32)
+    if values.min(initial=0) < 0:
+        raise Unreadable("it holds negative numbers; pass such pictures as a .npy array")
+    if values.max(initial=0) > TOP:
+        raise Unreadable("it holds whole numbers of 32 bits; pass such pictures as a .npy array")
+    return values
 
 
 def _draft_size(image: Image.Image, target: Target) -> tuple[int, int]:

@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, NoReturn
 
 from gansmith.conditions import Conditions
 from gansmith.config import DataSettings
-from gansmith.domains.image import arrays, columns, trees
+from gansmith.domains.image import arrays, columns, manifest, trees
 from gansmith.domains.image.arrays import IDX_NAME
-from gansmith.domains.image.kinds import Files, Origin
-from gansmith.domains.image.labels import TABLES, Labels, from_folders, match, parse
+from gansmith.domains.image.kinds import Arrays, Files, Origin
+from gansmith.domains.image.labels import (
+    MISSING,
+    TABLES,
+    Labels,
+    above_folders,
+    concern,
+    from_folders,
+    look_up,
+    match,
+    of_found,
+    parse,
+    shared_folder,
+    training_part,
+)
 from gansmith.domains.image.pictures import ENDINGS
 from gansmith.domains.image.trees import Tree
 from gansmith.errors import DataError, nearest
+from gansmith.records import Finding
 
 KINDS = "a folder of pictures, class folders, a zip or tar of either, MNIST-style idx, .npy, .npz, parquet, hf:NAME or digits"
 
@@ -58,6 +73,9 @@ def recognises(source: str) -> bool:
         name = path.name.lower()
         if path.is_dir():
             found = trees.folder(path)
+            listed = _listed(found)
+            if listed is not None:
+                return any(_is_picture(e["file"]) or e["file"].endswith(".npy") for e in listed)
             return any(_is_picture(n) or IDX_NAME.search(n) or n.endswith((".npy", ".npz")) for n in found.names) or _parquets(found) != []
         if not path.is_file():
             return False
@@ -78,8 +96,8 @@ def _folder(path: Path, table: Path | None, labelled: bool, identity: list[Any])
     tree = trees.folder(path)
     identity = [*identity, tree.identity]
     if not tree.names:
-        raise DataError(f"the folder {path} is empty. Add pictures, or give another folder.")
-    if any(_is_picture(n) for n in tree.names):
+        raise DataError(f"the folder {path} is empty; runs and samples in it do not count. Add pictures, or give another folder.")
+    if any(_is_picture(n) for n in tree.names) or _listed(tree) is not None:
         return Origin(identity, lambda: _files(tree, table, labelled))
     top = [n for n in tree.names if "/" not in n]
     if any(IDX_NAME.search(n) for n in top):
@@ -90,6 +108,12 @@ def _folder(path: Path, table: Path | None, labelled: bool, identity: list[Any])
     packed = [n for n in top if n.lower().endswith((".npy", ".npz"))]
     if len(packed) == 1:
         return _array_file(path / packed[0], labelled, identity)
+    if packed:
+        endings = " and ".join(sorted({PurePosixPath(n).suffix.lower() for n in packed}))
+        raise DataError(
+            f"{path} holds {len(packed):,} {endings} files; one array of all pictures was expected. Give the path of one of them, or stack "
+            "them into one file."
+        )
     _no_pictures(tree)
 
 
@@ -105,36 +129,117 @@ def _array_file(path: Path, labelled: bool, identity: list[Any]) -> Origin:
     return Origin([*identity, trees.stat_identity(beside) if beside else None], lambda: arrays.idx(path, labelled))
 
 
-def _files(tree: Tree, table: Path | None, labelled: bool) -> Files:
-    """The pictures of a folder or archive with their labels: the named table, else one found beside them, else class folders."""
-    names = tuple(n for n in tree.names if _is_picture(n))
-    if not names:
+def _files(tree: Tree, table: Path | None, labelled: bool) -> Files | Arrays:
+    """The pictures of a folder or archive with their labels: the named table, else one found beside them, else class folders.
+
+    Where their folders name a training part, only that; of a folder of samples, only what its manifest lists.
+    """
+    listed = _listed(tree)
+    if listed is not None:
+        return _samples(tree, listed, table, labelled)
+    every = [n for n in tree.names if _is_picture(n)]
+    if not every:
         _no_pictures(tree)
+    names, left = training_part(every)
+    notes = [_unused(left, len(every) - len(names))] if left else []
     labels: Labels | Conditions | None = None
     kind = tree.kind
     if labelled and table:
-        labels = match(parse(_text(table.read_bytes(), table.name), table.name, several=True), names, str(table))
+        labels = _of_table(tree, table, names)
     elif labelled:
         labels = _beside(tree, names)
         if labels is None:
             labels = from_folders(names)
             kind = kind if labels is None else f"{'class folders' if kind == 'folder' else kind + ' of class folders'}"
-    return Files(kind, names, lambda: tree.walk(names), labels)
+            above = above_folders(names)
+            notes += [_above(above)] if above else []
+    return Files(kind, tuple(names), lambda: tree.walk(names), labels, tuple(notes))
 
 
-def _beside(tree: Tree, names: tuple[str, ...]) -> Labels | Conditions | None:
-    """Labels from a table at the top of the tree; None where there is none or it has no column of labels."""
-    for name in TABLES:
-        if name in tree.names:
+def _listed(tree: Tree) -> list[Mapping[str, Any]] | None:
+    """What the manifest of a folder of samples lists; None where it is no such folder."""
+    return manifest.entries(tree.read(manifest.NAME)) if manifest.NAME in tree.names else None
+
+
+def _samples(tree: Tree, listed: Sequence[Mapping[str, Any]], table: Path | None, labelled: bool) -> Files | Arrays:
+    """The samples that a manifest lists, with the labels or conditions that it gives them unless a table was named."""
+    wanted = {e["file"] for e in listed}
+    names = [n for n in tree.names if n in wanted]
+    lost = sorted(wanted.difference(names))
+    if lost:
+        raise DataError(
+            f"{tree.where} lacks {len(lost):,} of the {len(wanted):,} samples that its {manifest.NAME} lists, for example {lost[0]!r}. "
+            f"Restore them, or remove {manifest.NAME} to take what is there."
+        )
+    labels = None
+    if labelled and table:
+        labels = _of_table(tree, table, names)
+    elif labelled:
+        pairs = [(e["file"], e.get("label", e.get("condition"))) for e in listed if "label" in e or "condition" in e]
+        labels = match(pairs, names, manifest.NAME) if pairs else None
+    if names and all(n.endswith(".npy") for n in names):
+        return arrays.stacked(tree, names, labels)
+    if not names or not all(_is_picture(n) for n in names):
+        _no_pictures(tree)
+    return Files(tree.kind, tuple(names), lambda: tree.walk(names), labels)
+
+
+def _of_table(tree: Tree, table: Path, names: Sequence[str]) -> Labels | Conditions:
+    """Labels from a table that was named."""
+    pairs = parse(_text(table.read_bytes(), table.name), table.name, several=True)
+    return match(pairs, names, str(table), _place(tree))
+
+
+def _beside(tree: Tree, names: Sequence[str]) -> Labels | Conditions | None:
+    """Labels from a table at the top of the tree or in a folder that all pictures share; None where none has labels of these pictures.
+
+    A file of such a name may describe anything, so it is passed over where it does not fit; only one called labels must.
+    """
+    shared = shared_folder(names)
+    for folder in ("".join(f"{part}/" for part in shared[:depth]) for depth in range(len(shared) + 1)):
+        for name in (folder + table for table in TABLES if folder + table in tree.names):
+            must = PurePosixPath(name).stem == "labels"
             try:
-                pairs = parse(_text(tree.read(name), name), name, several=name.startswith("labels."))
+                pairs = parse(_text(tree.read(name), name), name, several=must)
             except DataError:
-                if name.startswith("labels."):
+                if must:
                     raise
-                continue  # a file of that name may describe anything; only one called labels must hold some
-            if pairs:
-                return match(pairs, names, name)
+                continue
+            inside = [n.removeprefix(folder) for n in names]
+            if not pairs or not (must or concern(pairs, inside)):
+                continue
+            found = look_up(pairs, inside, name, f"{_place(tree)}/{folder}".rstrip("/"))
+            if must or any(v is not MISSING for v in found):
+                return of_found(found, inside, pairs, name)
     return None
+
+
+def _place(tree: Tree) -> str:
+    """The whole path of a folder, whose last parts may stand before the names in a table; '' of an archive."""
+    return Path(tree.where).resolve().as_posix() if tree.kind == "folder" else ""
+
+
+def _unused(folders: Sequence[str], count: int) -> Finding:
+    named = " and ".join(f"{f}/" for f in folders)
+    return Finding(
+        "D115",
+        "note",
+        f"{named} ({count:,} picture{'s' if count > 1 else ''}) {'is' if len(folders) == 1 else 'are'} not used, because another folder is "
+        "the training part.",
+        "Keep it for evaluation, or give its path to train on it; what is in an archive has to be unpacked for that.",
+        {"folders": [*folders], "count": count},
+    )
+
+
+def _above(names: Sequence[str]) -> Finding:
+    others = f" and {len(names) - 1:,} more lie" if len(names) > 1 else " lies"
+    return Finding(
+        "D116",
+        "warning",
+        f"the folders could be classes, but {names[0]}{others} above them, so no labels were taken.",
+        "Move what lies above them into one of the folders or elsewhere; if they are no classes, pass --labels none.",
+        {"count": len(names), "examples": [*names[:5]]},
+    )
 
 
 def _no_pictures(tree: Tree) -> NoReturn:

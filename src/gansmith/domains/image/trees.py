@@ -7,13 +7,16 @@ import os
 import tarfile
 import zipfile
 import zlib
+from collections import deque
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
+from gansmith.domains.image import manifest
 from gansmith.errors import DataError
+from gansmith.runs import SEARCH, RunFolder
 
 TAR_ENDINGS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 LARGEST_MEMBER = 512 << 20  # bytes, unpacked
@@ -50,27 +53,34 @@ class Tree:
 
 
 def folder(path: Path) -> Tree:
-    """Everything under a folder; hidden files are passed over, links are followed once."""
+    """Everything under a folder; hidden files, and runs, searches and samples below it, are passed over, links are followed once.
+
+    Links come last, so that of a folder and a link to it, it is the link that is passed over.
+    """
     found: list[tuple[str, int, int]] = []
     seen: set[tuple[int, int]] = set()
+    folders, links = deque([(path, "")]), deque[tuple[Path, str]]()
 
     def look(here: Path, prefix: str) -> None:
         about = here.stat()
         if (about.st_dev, about.st_ino) in seen:  # a link that leads back
             return
         seen.add((about.st_dev, about.st_ino))
+        if prefix and _is_output(here):
+            return
         with os.scandir(here) as entries:  # one look at the disk a file: a folder may hold millions
-            for entry in entries:
+            for entry in sorted(entries, key=lambda entry: entry.name):
                 if _hidden(entry.name):
                     continue
                 if entry.is_dir():
-                    look(here / entry.name, f"{prefix}{entry.name}/")
+                    (links if entry.is_symlink() else folders).append((here / entry.name, f"{prefix}{entry.name}/"))
                 elif entry.is_file():
                     stat = entry.stat()
                     found.append((prefix + entry.name, stat.st_size, stat.st_mtime_ns))
 
     try:
-        look(path, "")
+        while folders or links:
+            look(*(folders or links).popleft())
     except OSError as error:
         raise DataError(f"{error.filename or path} cannot be opened ({error.strerror or error}). Check its permissions.") from error
     found.sort()
@@ -192,6 +202,15 @@ def _safe(path: Path, name: str) -> str:
             f"{path} holds {name!r}, a path that leads out of the archive. Do not trust it; pack the pictures again with plain paths."
         )
     return str(PurePosixPath(clean))
+
+
+def _is_output(here: Path) -> bool:
+    """Whether a folder is a run, a search or a folder of samples: what was trained on a folder may be kept inside it."""
+    run = RunFolder(here)
+    if (here / SEARCH).is_file() or (run.recipe.is_file() and (run.data.is_file() or run.log.is_file())):
+        return True
+    listing = here / manifest.NAME
+    return listing.is_file() and manifest.entries(listing.read_bytes()) is not None
 
 
 def _hidden(name: str) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,8 +12,8 @@ from typing import Any
 from gansmith import config
 from gansmith.config import Recipe
 from gansmith.engine.watch import add_line
-from gansmith.errors import RunError, StorageError, nearest, storage_error
-from gansmith.runs import SEARCH, read_json, replacing, write_json
+from gansmith.errors import RunError, nearest
+from gansmith.runs import SEARCH, flocked, read_json, replacing, write_json
 from gansmith.tuning import space as spaces
 from gansmith.tuning.budget import Budget
 from gansmith.tuning.found import Judged
@@ -175,24 +174,6 @@ class TuneFolder:
         """One process of this search at a time."""
         with flocked(self.path / "turn.lock", wait=True):
             yield
-
-
-@contextmanager
-def flocked(path: Path, wait: bool) -> Iterator[bool]:
-    """Holds a lock that the system gives back when its process is gone, however that ended. False where another has it."""
-    try:
-        file = path.open("a")
-    except OSError as error:
-        raise storage_error(error, path) from error
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except BlockingIOError:
-            yield False
-            return
-        except OSError as error:
-            raise StorageError(f"{path} cannot be locked ({error.strerror}). Choose a folder on another file system.") from error
-        yield True
 
 
 def find(path: str | Path) -> TuneFolder:

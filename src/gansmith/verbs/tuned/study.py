@@ -12,10 +12,11 @@ import numpy as np
 
 from gansmith.errors import ConfigError, MissingExtra, RunError
 from gansmith.randomness import seed_of
+from gansmith.runs import flocked
 from gansmith.tuning import space as spaces
 from gansmith.tuning.found import State, Trial
 from gansmith.tuning.space import Choice, Range, Space
-from gansmith.verbs.tuned.folder import TuneFolder, flocked
+from gansmith.verbs.tuned.folder import TuneFolder
 
 if TYPE_CHECKING:
     import optuna
