@@ -19,6 +19,7 @@ from gansmith.domains.image import IMAGE, trees
 from gansmith.engine import probe
 from gansmith.errors import DataError
 from gansmith.records import Finding
+from gansmith.runs import DIRECTIONS, INVERSION
 
 
 def picture(path: Path, seed: int) -> None:
@@ -71,6 +72,9 @@ def test_a_run_inside_its_own_data_changes_nothing(tmp_path: Path, monkeypatch: 
     (tmp_path / "search").mkdir()
     picture(tmp_path / "search" / "best.png", 99)
     (tmp_path / "search" / "tune.json").write_text("{}")
+    for name, file in (("directions", DIRECTIONS), ("inverted", INVERSION)):
+        picture(tmp_path / name / "pairs.png", 98)
+        (tmp_path / name / file).write_text("{}")
     after = trees.folder(tmp_path)
     assert (after.names, after.identity) == (before.names, before.identity)
     assert gansmith.describe(".", forecast=False).count == 60
@@ -112,16 +116,15 @@ def manifest(place: Path, entries: list[dict[str, object]]) -> Path:
     return place
 
 
-@pytest.mark.parametrize("packed", [False, True])
-def test_samples_are_what_the_manifest_lists_with_its_labels(packed: bool, tmp_path: Path) -> None:
+def test_samples_are_what_the_manifest_lists_with_its_labels(tmp_path: Path) -> None:
     pictures(tmp_path / "made", "0.png", "1.png", "grid.png")
     manifest(tmp_path / "made", [{"file": "1.png", "label": "x"}, {"file": "0.png", "label": "y"}])
     assert words(opened(tmp_path / "made")) == ["y", "x"]
-    if packed:
-        with zipfile.ZipFile(tmp_path / "made.zip", "w") as file:
-            for path in (tmp_path / "made").iterdir():
-                file.write(path, path.name)
-        assert words(opened(tmp_path / "made.zip")) == ["y", "x"]
+    with zipfile.ZipFile(tmp_path / "flat.zip", "w") as file:
+        for path in (tmp_path / "made").iterdir():
+            file.write(path, path.name)
+    for archive in (tmp_path / "flat.zip", zipped(tmp_path / "made")):
+        assert words(opened(archive)) == ["y", "x"]
     (tmp_path / "labels.csv").write_text("file,label\n0.png,a\n1.png,b\n")
     assert words(opened(tmp_path / "made", tmp_path / "labels.csv")) == ["a", "b"]
 
@@ -246,3 +249,15 @@ def test_captions_beside_pictures_are_no_classes(tmp_path: Path) -> None:
     pictures(tmp_path, *(f"{'cat' if i % 2 else 'dog'}/{i}.png" for i in range(20)))
     (tmp_path / "metadata.csv").write_text("file_name,text\n" + "".join(f"{i}.png,picture of {i}\n" for i in range(20)))
     assert opened(tmp_path).classes == ("cat", "dog")
+
+
+def test_a_picture_of_the_training_part_never_takes_the_row_of_a_test_picture(tmp_path: Path) -> None:
+    pictures(tmp_path, "train/0.png", "train/1.png", "test/0.png", "test/1.png")
+    rows = ["file,label", "train/0.png,cat", "test/0.png,dog", "test/1.png,dog"]
+    (tmp_path / "labels.csv").write_text("\n".join(rows))
+    with pytest.raises(DataError, match=r"no label for 1 of 2 pictures, for example 'train/1\.png'"):
+        opened(tmp_path)
+    with pytest.raises(DataError, match="no label for 1 of 2"):
+        opened(tmp_path, tmp_path / "labels.csv")
+    (tmp_path / "labels.csv").write_text("\n".join([*rows, "train/1.png,owl"]))
+    assert words(opened(tmp_path)) == ["cat", "owl"]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
-from gansmith.domains.image.labels import Labels, above_folders, from_folders, from_values, match, parse, training_part
+from gansmith.domains.image.labels import Labels, above_folders, concern, from_folders, from_values, match, parse, training_part
 from gansmith.errors import DataError
 
 
@@ -154,6 +156,19 @@ def test_equal_rows_and_spaces_do_no_harm() -> None:
     found = match([("0.png ", "x "), ("0.png", " x"), ("1.png", "y")], ["0.png", "1.png"], "labels.csv")
     assert isinstance(found, Labels)
     assert found.classes == ("x", "y")
+
+
+def test_a_point_in_a_name_is_no_suffix() -> None:
+    found = match([("img_0.5", "x"), ("img_0.7", "y")], ["img_0.5.png", "img_0.7.png"], "labels.csv")
+    assert isinstance(found, Labels)
+    assert found.indices.tolist() == [0, 1]
+    assert len(match([("v1", "x"), ("v1.2", "y")], ["v1.png", "v1.2.png"], "labels.csv")) == 2
+    assert concern([("img_0.5", "x")], ["img_0.5.png"])
+
+
+def test_a_label_that_is_not_a_number_is_none() -> None:
+    with pytest.raises(DataError, match=r"no label for 1 of 2 pictures, for example '0\.png'"):
+        match([("0.png", math.nan), ("1.png", 1)], ["0.png", "1.png"], "labels.json")
 
 
 def test_labels_that_are_null_are_none() -> None:

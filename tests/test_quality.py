@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -158,7 +159,8 @@ def test_a_clearly_better_generator_is_what_the_run_ends_with(
     assert all(torch.equal(weights[k], best[k]) for k in best) == (taken == 10)
 
 
-def test_the_best_generator_of_a_healthy_moment_is_there_to_go_back_to(tmp_path: Path) -> None:
+@pytest.mark.parametrize("save", [checkpoint.save_moment, checkpoint.save])
+def test_the_best_generator_before_a_step_that_the_run_goes_on_from_is_there(save: Callable[..., None], tmp_path: Path) -> None:
     distances = iter([0.10, 0.05, 3.0, 0.9])
     run, players = RunFolder(tmp_path), Players(torch.nn.Linear(2, 1), torch.nn.Linear(1, 1))
     standard = Standard(lambda network: next(distances))
@@ -172,11 +174,11 @@ def test_the_best_generator_of_a_healthy_moment_is_there_to_go_back_to(tmp_path:
 
     quality = Quality(run, 10, standard, Position())
     look(quality, 10, 0.1)
-    checkpoint.save_moment(run, players, Position(20, 0.2, 1.0, False), 4)
+    save(run, players, Position(20, 0.2, 1.0, False), 4)
     look(quality, 30, 0.3)
     look(quality, 50, 0.5)
     assert [checkpoint.step_of(p) for p in run.bests()] == [10, 30]
-    run.cut(20)  # as a run that goes back does
+    run.cut(20)  # as a run does that goes back, or was killed
     step, weights = look(Quality(run, 10, standard, Position(20, 0.2, 1.0, False)), 100, 1.0)
     assert step == 10
     assert all((value == 10).all() for value in weights.values())

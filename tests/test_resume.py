@@ -161,6 +161,13 @@ def test_changed_settings_are_refused_and_listed(untouched: Path) -> None:
     assert "run.tick" not in words
 
 
+def test_a_run_of_before_rates_could_fall_sooner_goes_on(stopped: Path) -> None:
+    recipe = (stopped / "recipe.yaml").read_text()
+    (stopped / "recipe.yaml").write_text("".join(line for line in recipe.splitlines(keepends=True) if "lr_power" not in line))
+    assert "lr_power" in recipe
+    assert gansmith.train(resume=stopped).log[-1]["step"] == STEPS
+
+
 def test_a_run_that_is_being_trained_is_refused(untouched: Path) -> None:
     (untouched / "train.lock").touch()
     with flocked(untouched / "train.lock", wait=False), pytest.raises(RunError, match="another process is training"):

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 LARGEST = 1e18  # of samples seen: a record that tells of more is damaged
 SEARCH = "tune.json"  # what makes a folder that of a search for settings, which holds a recipe.yaml as a run does
+DIRECTIONS, INVERSION = "directions.json", "inversion.json"  # what makes a folder that of directions, or of inverted pictures
 
 
 @contextmanager
@@ -197,7 +198,7 @@ class RunFolder:
         return self.checkpoints / f"best-{step:09d}.safetensors"
 
     def bests(self) -> list[Path]:
-        """Those that are kept, oldest first, so the best last: that of now, and of every moment the run may go back to."""
+        """Those that are kept, oldest first, so the best last: that of now, and of every step the run may go on from."""
         return sorted(self.checkpoints.glob("best-*.safetensors"))
 
     def saved(self) -> list[Path]:

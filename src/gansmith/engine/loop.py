@@ -19,7 +19,7 @@ from gansmith.engine.players import Players
 from gansmith.engine.steps import step
 from gansmith.errors import NotFinite
 from gansmith.layout import Batch
-from gansmith.randomness import seed_of
+from gansmith.randomness import seed_modules, seed_of
 
 PEAKS = ("grad_d", "grad_g")  # of which a mean hides the one step that went wrong
 
@@ -65,8 +65,8 @@ def play(
         rates = plan.rates(place, pace.share(place))
         asked = time.perf_counter()
         batch = feed(place)
-        torch.manual_seed(seed_of(plan.seed, f"modules/{world.rank}", place))  # for what a user's own modules draw, such as dropout
         fetching += time.perf_counter() - asked
+        seed_modules(seed_of(plan.seed, f"modules/{world.rank}", place), world.device)
         record = step(players, batch, plan.noise(place, world), objective, rates, world.average, place)
         place += 1
         counts.update(record.keys())  # what is not of every step, such as a lazy penalty, has a mean over those it is of

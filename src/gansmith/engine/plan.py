@@ -59,7 +59,6 @@ class Plan:
             "lr_generator": recipe.optimiser.lr_generator,
             "lr_discriminator": recipe.optimiser.lr_discriminator,
             "lr_end": recipe.optimiser.lr_end,
-            "lr_power": recipe.optimiser.lr_power,
             "gamma": recipe.penalty.gamma,
             "gamma_end": recipe.penalty.gamma_end,
             "halflife": recipe.average.halflife,
@@ -74,6 +73,7 @@ class Plan:
             seed=recipe.run.seed,
             steps=steps,
             minutes=recipe.run.minutes,
+            lr_power=recipe.optimiser.lr_power or 1.0,  # runs of 0.1.0 have none, and fall along the plain cosine
             beta1=recipe.optimiser.beta1,
             beta2=recipe.optimiser.beta2,
             beta2_end=recipe.optimiser.beta2_end,

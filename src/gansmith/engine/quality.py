@@ -107,8 +107,8 @@ class Quality:
             self._drop_worse()
 
     def _drop_worse(self) -> None:
-        """Keep the best generator of now, and of every moment that the run may go back to."""
-        ends = [checkpoint.step_of(path) for path in self.run.moments()] + [self.looks[-1].step]
+        """Keep the best generator of now, and of every step that the run may go on from."""
+        ends = [checkpoint.step_of(path) for path in (*self.run.moments(), *self.run.saved())] + [self.looks[-1].step]
         seen = ([look for look in self.looks if look.step <= end] for end in ends)
         kept = {self.run.best(best_of(looks).step) for looks in seen if looks}
         for path in self.run.bests():

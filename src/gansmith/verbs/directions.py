@@ -11,7 +11,7 @@ from torch import nn
 
 from gansmith import latent
 from gansmith.errors import ConfigError
-from gansmith.runs import write_json
+from gansmith.runs import DIRECTIONS, write_json
 from gansmith.verbs.place import new_folder
 from gansmith.verbs.run import load
 
@@ -67,5 +67,5 @@ def directions(
             )
             progress(i + 1, count)
         about = {"run": str(run), "space": found.space, "seed": seed, "label": label, "steps": steps, "reach": reach}
-        write_json(folder / "directions.json", {**about, "directions": entries})
+        write_json(folder / DIRECTIONS, {**about, "directions": entries})
     return Path(out)

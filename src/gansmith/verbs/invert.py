@@ -18,7 +18,7 @@ from gansmith.domains.image.pictures import Target, Unreadable, decode, header
 from gansmith.errors import ConfigError, DataError
 from gansmith.networks.grid import grids, halve
 from gansmith.networks.heads import Input
-from gansmith.runs import write_json
+from gansmith.runs import INVERSION, write_json
 from gansmith.verbs.place import new_folder
 from gansmith.verbs.run import load
 
@@ -213,4 +213,4 @@ def _write(folder: Path, inversion: Inversion, names: list[str], about: dict[str
         arrays |= {"conditions": found.conditions.in_units(), "condition_names": np.array(found.conditions.names)}
         entries = [{**entry, "condition": c} for entry, c in zip(entries, found.conditions.records(), strict=True)]
     np.savez_compressed(folder / "latents.npz", **arrays)
-    write_json(folder / "inversion.json", {**about, "pictures": entries})
+    write_json(folder / INVERSION, {**about, "pictures": entries})

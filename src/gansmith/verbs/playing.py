@@ -29,6 +29,7 @@ from gansmith.engine.quality import Quality
 from gansmith.engine.watch import Checkpoints, Log, Poison, Previews, TensorBoard
 from gansmith.errors import GansmithError, LostProcess, NotFinite, TrainingError
 from gansmith.layout import Layout
+from gansmith.randomness import numbers_kept
 from gansmith.records import Finding, Recovery
 from gansmith.runs import RunFolder, read_json, write_text
 from gansmith.verbs.opened import Opened
@@ -212,8 +213,7 @@ def _played(match: Match, trials: Sequence[probe.Trial] | None) -> Ending:
         if trials is not None:
             counts = (players.generator.weights.numel(), players.discriminator.weights.numel())
             audience.started(Started(run, recipe, opened.collection, opened.layout, len(opened.members), counts, trials, position))
-    cards = [torch.device(world.device)] if world.device.startswith("cuda") else []
-    with closing, asked_to_stop() as asked, probe.threads(recipe.machine.threads or 1), torch.random.fork_rng(cards):
+    with closing, asked_to_stop() as asked, probe.threads(recipe.machine.threads or 1), numbers_kept(world.device):
         try:
             reached = play(players, feed, goal, plan, world, position, watch, lambda: asked() or care.over, lambda: care.wanted is not None)
         except NotFinite as error:

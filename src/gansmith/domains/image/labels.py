@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from gansmith.conditions import Conditions, hardly_repeat, is_measured, of_records
+from gansmith.domains.image.pictures import ENDINGS
 from gansmith.errors import DataError
 
 TABLES = ("labels.csv", "labels.json", "labels.jsonl", "metadata.csv", "metadata.json", "metadata.jsonl", "dataset.json")
@@ -152,17 +153,21 @@ def parse(text: str, name: str, several: bool = False) -> list[tuple[str, Any]]:
     return _pairs(rows, name, several)
 
 
-def match(pairs: Iterable[tuple[str, Any]], names: Sequence[str], where: str, above: str = "") -> Labels | Conditions:
+def match(
+    pairs: Iterable[tuple[str, Any]], names: Sequence[str], where: str, above: str = "", others: Sequence[str] = ()
+) -> Labels | Conditions:
     """The label of each picture by its path, as `look_up` finds it; its condition where labels are mappings.
 
     DataError where a picture has no label; rows without a picture do no harm.
     """
     pairs = list(pairs)
-    return of_found(look_up(pairs, names, where, above), names, pairs, where)
+    return of_found(look_up(pairs, names, where, above, others), names, pairs, where)
 
 
-def look_up(pairs: Iterable[tuple[str, Any]], names: Sequence[str], where: str, above: str = "") -> list[Any]:
-    """What a table says of each picture, MISSING where it says nothing. `above` is the path of the folder that the names count from.
+def look_up(pairs: Iterable[tuple[str, Any]], names: Sequence[str], where: str, above: str = "", others: Sequence[str] = ()) -> list[Any]:
+    """What a table says of each picture, MISSING where it says nothing.
+
+    `above` is the path of the folder that the names count from; `others` are pictures beside them, whose rows are not theirs.
 
     The longest ending that a picture's whole path and a row's path have in common decides: the picture's name behind parts of `above`, its
     name alone, then endings of it that no other picture has; and only where there is none, the same without the suffix. DataError where
@@ -176,8 +181,8 @@ def look_up(pairs: Iterable[tuple[str, Any]], names: Sequence[str], where: str, 
             break
         exact = _known_by(rows, ((short(path), path) for path in rows))
         ends = _known_by(rows, ((end, path) for path in rows for end in _endings(short(path), most)))
-        whole = Counter(map(short, names))
-        parts = Counter(end for name in names for end in _endings(short(name), most))
+        whole = Counter(map(short, (*names, *others)))
+        parts = Counter(end for name in (*names, *others) for end in _endings(short(name), most))
         for i, name in enumerate(map(short, names)):
             if found[i] is not MISSING:
                 continue
@@ -201,7 +206,7 @@ def look_up(pairs: Iterable[tuple[str, Any]], names: Sequence[str], where: str, 
 
 def of_found(values: Sequence[Any], names: Sequence[str], pairs: Iterable[tuple[str, Any]], where: str) -> Labels | Conditions:
     """Labels or conditions of what `look_up` found. DataError where a picture has none."""
-    lost = [n for n, v in zip(names, values, strict=True) if v is MISSING or v is None or v == ""]
+    lost = [n for n, v in zip(names, values, strict=True) if v is MISSING or v is None or v == "" or v != v]  # the last: not a number
     if lost:
         known = {short(n) for n in names for short in (str, _file_name, _stem)}
         extra = next((f for f in map(_clean, (file for file, _ in pairs)) if f not in known and _file_name(f) not in known), None)
@@ -237,7 +242,8 @@ def _rows(pairs: Iterable[tuple[str, Any]], where: str) -> dict[str, Any]:
                 f"the label of {path!r} in {where} is a list, {value}; one word or number was expected. Write one label per picture, or a "
                 "mapping of columns, or pass --labels none."
             )
-        if rows.setdefault(path, value) != value:
+        known = rows.setdefault(path, value)
+        if known is not value and known != value:
             raise DataError(f"{where} has two rows for {path!r} with different labels, {rows[path]!r} and {value!r}. Remove one of them.")
     return rows
 
@@ -247,7 +253,7 @@ def _known_by(rows: Mapping[str, Any], ends: Iterable[tuple[str, str]]) -> dict[
     found: dict[str, list[str]] = {}
     for end, path in ends:
         known = found.setdefault(end, [path])
-        if len(known) == 1 and rows[known[0]] != rows[path]:
+        if len(known) == 1 and known[0] != path and rows[known[0]] != rows[path]:
             known.append(path)
     return found
 
@@ -263,11 +269,13 @@ def _file_name(path: str) -> str:
 
 
 def _stem(path: str) -> str:
-    return PurePosixPath(path).stem
+    return _file_name(_without_suffix(path))
 
 
 def _without_suffix(path: str) -> str:
-    return splitext(path)[0]
+    """A path without the ending of a picture; what else is behind a point belongs to the name."""
+    stem, suffix = splitext(path)
+    return stem if suffix.lower() in ENDINGS else path
 
 
 def _parents(names: Sequence[str]) -> list[tuple[str, ...]]:

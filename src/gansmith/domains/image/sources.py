@@ -141,13 +141,14 @@ def _files(tree: Tree, table: Path | None, labelled: bool) -> Files | Arrays:
     if not every:
         _no_pictures(tree)
     names, left = training_part(every)
-    notes = [_unused(left, len(every) - len(names))] if left else []
+    others = sorted(set(every).difference(names))
+    notes = [_unused(left, len(others))] if left else []
     labels: Labels | Conditions | None = None
     kind = tree.kind
     if labelled and table:
-        labels = _of_table(tree, table, names)
+        labels = _of_table(tree, table, names, others)
     elif labelled:
-        labels = _beside(tree, names)
+        labels = _beside(tree, names, others)
         if labels is None:
             labels = from_folders(names)
             kind = kind if labels is None else f"{'class folders' if kind == 'folder' else kind + ' of class folders'}"
@@ -157,8 +158,12 @@ def _files(tree: Tree, table: Path | None, labelled: bool) -> Files | Arrays:
 
 
 def _listed(tree: Tree) -> list[Mapping[str, Any]] | None:
-    """What the manifest of a folder of samples lists; None where it is no such folder."""
-    return manifest.entries(tree.read(manifest.NAME)) if manifest.NAME in tree.names else None
+    """What the manifest of a folder of samples, or of an archive of one, lists; None where it is no such folder."""
+    folder = _prefix(shared_folder(tree.names)) if tree.names else ""
+    if folder + manifest.NAME not in tree.names:
+        return None
+    listed = manifest.entries(tree.read(folder + manifest.NAME))
+    return None if listed is None else [{**entry, "file": folder + entry["file"]} for entry in listed]
 
 
 def _samples(tree: Tree, listed: Sequence[Mapping[str, Any]], table: Path | None, labelled: bool) -> Files | Arrays:
@@ -184,19 +189,19 @@ def _samples(tree: Tree, listed: Sequence[Mapping[str, Any]], table: Path | None
     return Files(tree.kind, tuple(names), lambda: tree.walk(names), labels)
 
 
-def _of_table(tree: Tree, table: Path, names: Sequence[str]) -> Labels | Conditions:
+def _of_table(tree: Tree, table: Path, names: Sequence[str], others: Sequence[str] = ()) -> Labels | Conditions:
     """Labels from a table that was named."""
     pairs = parse(_text(table.read_bytes(), table.name), table.name, several=True)
-    return match(pairs, names, str(table), _place(tree))
+    return match(pairs, names, str(table), _place(tree), others)
 
 
-def _beside(tree: Tree, names: Sequence[str]) -> Labels | Conditions | None:
+def _beside(tree: Tree, names: Sequence[str], others: Sequence[str]) -> Labels | Conditions | None:
     """Labels from a table at the top of the tree or in a folder that all pictures share; None where none has labels of these pictures.
 
     A file of such a name may describe anything, so it is passed over where it does not fit; only one called labels must.
     """
     shared = shared_folder(names)
-    for folder in ("".join(f"{part}/" for part in shared[:depth]) for depth in range(len(shared) + 1)):
+    for folder in (_prefix(shared[:depth]) for depth in range(len(shared) + 1)):
         for name in (folder + table for table in TABLES if folder + table in tree.names):
             must = PurePosixPath(name).stem == "labels"
             try:
@@ -205,13 +210,17 @@ def _beside(tree: Tree, names: Sequence[str]) -> Labels | Conditions | None:
                 if must:
                     raise
                 continue
-            inside = [n.removeprefix(folder) for n in names]
+            inside, beside = ([n.removeprefix(folder) for n in some if n.startswith(folder)] for some in (names, others))
             if not pairs or not (must or concern(pairs, inside)):
                 continue
-            found = look_up(pairs, inside, name, f"{_place(tree)}/{folder}".rstrip("/"))
+            found = look_up(pairs, inside, name, f"{_place(tree)}/{folder}".rstrip("/"), beside)
             if must or any(v is not MISSING for v in found):
                 return of_found(found, inside, pairs, name)
     return None
+
+
+def _prefix(folders: Sequence[str]) -> str:
+    return "".join(f"{folder}/" for folder in folders)
 
 
 def _place(tree: Tree) -> str:

@@ -16,7 +16,7 @@ from typing import IO, Any
 
 from gansmith.domains.image import manifest
 from gansmith.errors import DataError
-from gansmith.runs import SEARCH, RunFolder
+from gansmith.runs import DIRECTIONS, INVERSION, SEARCH, RunFolder
 
 TAR_ENDINGS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 LARGEST_MEMBER = 512 << 20  # bytes, unpacked
@@ -53,7 +53,7 @@ class Tree:
 
 
 def folder(path: Path) -> Tree:
-    """Everything under a folder; hidden files, and runs, searches and samples below it, are passed over, links are followed once.
+    """Everything under a folder; hidden files, and what gansmith wrote below it, are passed over, links are followed once.
 
     Links come last, so that of a folder and a link to it, it is the link that is passed over.
     """
@@ -205,9 +205,11 @@ def _safe(path: Path, name: str) -> str:
 
 
 def _is_output(here: Path) -> bool:
-    """Whether a folder is a run, a search or a folder of samples: what was trained on a folder may be kept inside it."""
+    """Whether a folder is what a command of gansmith wrote: what was trained on a folder may be kept inside it."""
     run = RunFolder(here)
-    if (here / SEARCH).is_file() or (run.recipe.is_file() and (run.data.is_file() or run.log.is_file())):
+    if any((here / name).is_file() for name in (SEARCH, DIRECTIONS, INVERSION)) or (
+        run.recipe.is_file() and (run.data.is_file() or run.log.is_file())
+    ):
         return True
     listing = here / manifest.NAME
     return listing.is_file() and manifest.entries(listing.read_bytes()) is not None
