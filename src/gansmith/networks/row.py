@@ -110,18 +110,15 @@ class RowGenerator(nn.Module):
         x, mask = x.clone(), mask.clone()
         noise, order = self._noise(latent)
         order = order.masked_fill(mask > 0, -torch.inf).argsort(1)  # what is told comes first, and is passed over
-        rows = torch.arange(len(x), device=x.device)
+        places = noise.masked_fill(self.chosen, 0.0)
         for step in range(int(mask.sum(1).min()), self.count):
-            now = order[:, step]
-            fresh = mask[rows, now] == 0
+            now = order[:, step : step + 1]
+            mine = self.owner == now
             likely = self.logits(x, mask) + noise
-            if open is not None:
-                likely = likely.masked_fill(~open(x, mask), -torch.inf)
-            made = self._spread([F.one_hot(likely[:, part].argmax(1), part.stop - part.start).float() for part in self.parts])
-            made = torch.where(self.chosen, made, noise)
-            mine = (self.owner == now.unsqueeze(1)) & fresh.unsqueeze(1)
-            x = torch.where(mine, made, x)
-            mask[rows, now] = 1.0
+            left = mine & self.chosen if open is None else mine & self.chosen & open(x, mask)
+            made = places.scatter(1, likely.masked_fill(~left, -torch.inf).argmax(1, keepdim=True), 1.0)
+            x = torch.where(mine & (mask.gather(1, now) == 0), made, x)
+            mask.scatter_(1, now, 1.0)
         return x
 
     def _noise(self, latent: Tensor) -> tuple[Tensor, Tensor]:
