@@ -202,6 +202,7 @@ def stacked(data: Path, work: Path, seed: int, size: str) -> Path:
             x = torch.cat((x, digits(data, "t10k")[0]))
         grey = (x[:, 0] * 255).round().to(torch.uint8).numpy()
         rows = np.random.default_rng(seed).integers(len(grey), size=(DRAWN, 3))
+        work.mkdir(parents=True, exist_ok=True)
         part = path.with_name(f".{path.name}")
         np.save(part, np.stack([grey[rows[:, channel]] for channel in range(3)], -1))
         part.replace(path)
