@@ -330,8 +330,8 @@ def holes() -> pd.DataFrame:
     return found[found.columns[::-1]]
 
 
-def read(path: Path) -> pd.DataFrame:
-    return pd.read_csv(path, dtype=str, keep_default_na=False)
+def read(path: Path, mark: str = ",") -> pd.DataFrame:
+    return pd.read_csv(path, sep=mark, dtype=str, keep_default_na=False)
 
 
 def test_what_may_be_an_answer_is_no_gap_of_a_category() -> None:
@@ -360,6 +360,29 @@ def test_what_is_there_stays_and_what_is_missing_is_drawn(run: Run, tmp_path: Pa
     assert (after.loc[dated, "since"] < after.loc[dated, "until"]).all()
 
 
+def test_a_filled_file_is_written_as_the_one_that_was_read(run: Run, tmp_path: Path) -> None:
+    found = holes()
+    found["colour"] = found["colour"].str.replace(", ", ",")
+    text = found.rename(columns={"colour": " "}).to_csv(index=False, sep=";")
+    for encoding in ("utf-8", "utf-8-sig"):
+        (tmp_path / "holes.csv").write_text(text, encoding=encoding)
+        gansmith.impute(run.path, tmp_path / "holes.csv", out=tmp_path / f"{encoding}.csv")
+        assert (tmp_path / f"{encoding}.csv").read_bytes().startswith(b"\xef\xbb\xbf") == (encoding == "utf-8-sig")
+    lines = (tmp_path / "utf-8.csv").read_text().splitlines()
+    assert lines[0] == text.splitlines()[0].replace(" ;", ";", 1).replace('" "', '""', 1)
+    assert lines[1].startswith("red,0;")
+    assert (tmp_path / "utf-8-sig.csv").read_text(encoding="utf-8-sig").splitlines() == lines
+
+
+def test_rows_have_the_delimiter_of_the_table(run: Run, tmp_path: Path) -> None:
+    source = run.generator
+    codec = TableCodec(replace(source.codec.schema, delimiter=";"), source.codec.parts)  # type: ignore[attr-defined]
+    made = Generator(source.network, source.card, codec, source.domain)
+    about: dict[str, Any] = {"label": None, "where": (), "balance": None, "seed": 0, "truncation": 1.0, "grid": False, "about": {}}
+    rows.draw(made, 5, tmp_path / "a.csv", progress=lambda done, all: None, **about)
+    assert (tmp_path / "a.csv").read_text().splitlines()[0] == ";".join(customers.frame(1).columns)
+
+
 def test_a_row_is_filled_alike_in_any_chunk_and_from_any_table(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     holes().to_csv(tmp_path / "holes.csv", index=False, sep=";")
     holes().head(20).to_csv(tmp_path / "first.csv", index=False)
@@ -367,7 +390,7 @@ def test_a_row_is_filled_alike_in_any_chunk_and_from_any_table(run: Run, tmp_pat
     monkeypatch.setattr(rows, "CHUNK", 50)
     gansmith.impute(str(run.path), holes(), out=tmp_path / "b.csv")
     gansmith.impute(run.path, tmp_path / "first.csv", out=tmp_path / "c.csv")
-    a, b, c = (read(tmp_path / name) for name in ("a.csv", "b.csv", "c.csv"))
+    a, b, c = (read(tmp_path / name, mark) for name, mark in (("a.csv", ";"), ("b.csv", ","), ("c.csv", ",")))
     pd.testing.assert_frame_equal(a, b)
     pd.testing.assert_frame_equal(a.head(20), c)
     gansmith.impute(run.path, holes(), out=tmp_path / "d.csv", seed=1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pandas as pd
 import pytest
 import torch
 
+from gansmith import domains
 from gansmith.config import DataSettings
 from gansmith.data.store import Collection
 from gansmith.domains.domain import Codec, Domain
@@ -72,6 +74,44 @@ def test_a_collection_tells_what_verbs_ask_of_it(source: str) -> None:
     x = TABLE.fit(found).encode(torch.from_numpy(np.array(found.raw)))
     assert found.facts["total_variance"] == pytest.approx(float(x.double().var(0, unbiased=False).sum()), rel=0.02)
     assert len(found.digests) == ROWS
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        *((name, "a spreadsheet") for name in ("book.xlsx", "book.XLS", "book.ods")),
+        *(("rows.json", "a JSON file"), ("rows.sav", "a file of SPSS"), ("rows.dta", "a file of Stata")),
+    ],
+)
+def test_a_file_of_another_program_is_to_be_saved_as_csv(name: str, said: str, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / name, "w") as archive:  # as a spreadsheet is, and there may be pictures in it
+        archive.writestr("xl/media/image1.png", b"")
+    source = str(tmp_path / name)
+    with pytest.raises(DataError, match=rf"{name} is {said}; .* as CSV in UTF-8\."):
+        domains.of(source).open(source, DataSettings())
+
+
+def test_a_table_of_which_nothing_varies_without_rare_values_is_refused(tmp_path: Path) -> None:
+    few = pd.DataFrame({"a": ["x"] * 38 + ["y", "z"], "b": ["u", "v", *"w" * 38]})
+    few.to_csv(tmp_path / "few.csv", index=False)
+    found = TABLE.open(str(tmp_path / "few.csv"), DataSettings())
+    with pytest.raises(DataError, match="no column has two values that occur in 5 rows each"):
+        TABLE.fit(found)
+
+
+def test_the_delimiter_is_kept_and_an_older_schema_has_commas(tmp_path: Path) -> None:
+    frame().to_csv(tmp_path / "a.csv", index=False, sep=";", decimal=",")
+    found = TABLE.open(str(tmp_path / "a.csv"), DataSettings())
+    codec = TABLE.codec(TABLE.fit(found).state())
+    (name,) = codec.write(np.array(found.raw), tmp_path, ["all"])
+    lines = (tmp_path / name).read_text().splitlines()
+    assert lines[0] == "id;kind;size;count;churn"
+    assert lines[1].split(";")[1:] == (tmp_path / "a.csv").read_text().splitlines()[1].split(";")[1:]
+    assert "delimiter" not in Schema(codec.schema.columns).to_dict()
+    assert Schema.from_dict({"columns": []}).delimiter == ","
+    (tmp_path / "schema.json").write_text(json.dumps(found.facts["schema"]))
+    again = TABLE.open(str(tmp_path / "a.csv"), DataSettings(table_schema=str(tmp_path / "schema.json")))
+    assert again.facts["schema"] == found.facts["schema"]
 
 
 def test_the_cache_is_used_again_and_told_apart(source: str, monkeypatch: pytest.MonkeyPatch) -> None:

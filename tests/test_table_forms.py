@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from datetime import datetime, timedelta
 
@@ -109,6 +110,39 @@ def test_whole_numbers_are_days_where_there_is_no_doubt(name: str, words: list[s
         assert back(words, found) == words
 
 
+@pytest.mark.parametrize(
+    ("name", "words", "kind"),
+    [
+        ("x", [*DAY_NUMBERS, *["00000000"] * 12], "date"),
+        ("date", [*DAY_NUMBERS[:10] * 6, *["00000000"] * 12], "date"),
+        ("x", [*DAY_NUMBERS[:10] * 6, *["00000000"] * 12], "category"),  # a chance, as without the zeros
+        ("x", [*(f"{d:%Y%m%d%H%M%S}" for d in DAYS), "00000000000000"], "date"),
+        ("date", [*DAY_NUMBERS[:20] * 6, "00000000", "20200230"], "category"),
+    ],
+)
+def test_zeros_in_the_place_of_a_day_are_missing(name: str, words: list[str], kind: str) -> None:
+    found = column(words, name)
+    assert (found.kind, found.blank) == (kind, "0" * len(words[0]) if kind == "date" else "")
+    assert back(words, found) == words
+
+
+@pytest.mark.parametrize(
+    ("zones", "form", "written"),
+    [
+        (["GMT+1"], "%Y/%m/%d %I:%M:%S %p GMT+1", "2020/01/05 10:15:00 PM GMT+1"),
+        (["GMT-10:30"], "%Y/%m/%d %I:%M:%S %p GMT-10:30", "2020/01/05 10:15:00 PM GMT-10:30"),
+        (["GMT+1", "GMT+2"], "%Y/%m/%d %I:%M:%S %p %z", "2020/01/05 09:15:00 PM +0000"),
+        (["+01:00", "Z"], "%Y/%m/%d %I:%M:%S %p %:z", "2020/01/05 09:15:00 PM +00:00"),
+    ],
+)
+def test_zones_behind_a_half_day(zones: list[str], form: str, written: str) -> None:
+    words = [f"2020/01/05 10:15:00 PM {zones[0]}", *(f"{d:%Y/%m/%d %I:%M:%S %p} {zones[i % len(zones)]}" for i, d in enumerate(DAYS))]
+    found = column(words)
+    assert (found.kind, found.form, back(words[:1], found)) == ("date", form, [written])
+    assert is_form(form)
+    assert str(frame(read_words(words, found)[:, None], Schema((found,)))["x"].dt.tz) == "UTC"
+
+
 @pytest.mark.parametrize("words", [["2020-Q1", "2019-Q4"], ["2020-W05", "2019-W52"], ["2020-01", "2019-12"], ["Jan 2020", "Dec 2019"]])
 def test_months_quarters_and_weeks_are_categories(words: list[str]) -> None:
     assert column(words * 30).kind == "category"
@@ -197,6 +231,27 @@ NUMBERS: list[tuple[list[str], str]] = [
 ]
 
 
+@pytest.mark.parametrize(
+    ("words", "step", "form"),
+    [
+        ([f"{v:.7f}" for v in RNG.uniform(47, 55, 120)], 1e-7, "1234.5000000"),
+        ([repr(round(v, 8)) for v in RNG.uniform(-1, 1, 120).tolist()], 1e-8, ""),
+        ([f"{v:.10f}" for v in RNG.uniform(0, 1, 120)], 1e-10, "1234.5000000000"),
+        ([repr(round(v, 12)) for v in RNG.uniform(0, 1, 120).tolist()], None, ""),
+        ([f"{v:.10g}" for v in (RNG.integers(0, 60, 120) / RNG.integers(1, 7, 120)).tolist()], None, ""),
+        ([f"{v:.3g}" for v in RNG.lognormal(0, 6, 120)], None, "1234.5g3"),
+        ([f"{v:.2e} kg" for v in RNG.lognormal(0, 6, 120)], None, "1.50e+03 kg"),
+        ([f"{float(f'{v:.4g}')!r} kg".replace(".", ",") for v in RNG.lognormal(0, 6, 120)], None, "1234,0g4 kg"),
+    ],
+)
+def test_how_exact_numbers_are_is_kept(words: list[str], step: float | None, form: str) -> None:
+    found = column(words)
+    assert (found.kind, found.step, found.form) == ("number", step, form)
+    assert (read_words(back(words, found), found) == read_words(words, found)).all()
+    if "g" in form.removesuffix("kg"):
+        assert max(len(re.sub(r"e.*|\D", "", w).strip("0")) for w in back([repr(math.pi * 10**k) for k in range(5)], found)) <= 4
+
+
 @pytest.mark.parametrize(("words", "form"), NUMBERS, ids=[form for _, form in NUMBERS])
 def test_a_number_is_recognised_and_comes_back_as_written(words: list[str], form: str) -> None:
     for cells in (words, [*words, *["", "n/a"] * 30]):
@@ -240,7 +295,7 @@ def test_points_are_of_thousands_where_they_cannot_be_decimal() -> None:
 # --- words among numbers and dates ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("mark", ["unknown", "0000-00-00", "<5", "."])
+@pytest.mark.parametrize("mark", ["unknown", "0000-00-00", "<5", "n/k"])
 @pytest.mark.parametrize(
     ("kind", "words"),
     [
@@ -256,10 +311,25 @@ def test_a_word_that_marks_what_is_missing_comes_back(kind: str, words: list[str
         found = column(cells)
         assert (found.kind, found.blank, back(cells, found)) == (kind, mark, cells)
     assert column([mark] * 200 + words).kind != kind  # more often than a value
-    assert column(([mark, "refused"] * 40) + words).kind != kind
+    several = [mark, "refused", ">100", "< 0,5", "#"]
+    assert column(several * 20 + words).kind == kind
+    assert column([*several, "another"] * 10 + words).kind != kind
     few = column([mark, "refused", *words * 2])
     assert (few.kind, few.blank, few.missing) == (kind, "", 2 / 242)
     assert column([mark, *words[:15]] * 6).kind == "category"  # among few values a word is one like them
+
+
+def test_a_number_without_the_unit_of_the_others_that_occurs_again_marks_what_is_missing() -> None:
+    amounts = [f"{v:.1f} kg" for v in SIZES] * 2
+    found = column([*amounts, "-9", "-9"])
+    assert (found.kind, found.form, found.blank, found.missing) == ("number", "1234.0 kg", "-9", 2 / 242)
+    assert (found.lowest, found.step) == (column(amounts).lowest, 0.1)
+    assert back(["-9", *amounts], found) == ["-9", *amounts]
+    frame = pd.DataFrame({"x": [*amounts, "-9", "71"], "other": "a"}, dtype=object)
+    schema, noticed = infer(read(frame))
+    assert schema["x"].lowest == -9
+    assert ["x: 2, such as '-9'" in f.message for f in noticed if f.code == "T125"] == [True]
+    assert not [f for f in infer(read(frame[:-2]))[1] if f.code == "T125"]
 
 
 def test_amounts_in_other_units_are_no_strays() -> None:

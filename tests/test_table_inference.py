@@ -133,6 +133,12 @@ def test_a_column_is_recognised_and_comes_back_as_written(words: list[str], want
         ([f"C-{i % 20:06}" for i in range(120)], "category", ""),
         ([f"C-{i % 20:06}" for i in range(60)], "text", ""),  # each in 3 rows: none could be made
         (["none"] * 50 + [f"C-{i % 4:06}" for i in range(10)], "category", ""),
+        (["a@x.de", "b@x.de"] * 12 + [f"user{i % 30}@x.de" for i in range(60)], "text", ""),  # most would read one of two addresses
+        (["a@x.de", "b@x.de"] * 30 + [f"user{i % 30}@x.de" for i in range(60)], "category", ""),
+        ([f"{i % 24:02}:{i:02} Uhr" for i in range(60)], "text", ""),
+        ([f"v{i // 10}.{i % 10}" for i in range(60)], "text", ""),
+        ([f"52.{1000 + i},12.{2000 - i}" for i in range(60)], "text", ""),
+        ([f"file.{chr(97 + i % 26)}{i:02}" for i in range(60)], "id", "file.&##"),
     ],
 )
 def test_ids_and_text_are_told_from_values(words: list[str], kind: str, form: str | None) -> None:
@@ -147,6 +153,12 @@ def test_numbers_that_differ_are_an_id_where_they_are_named_so() -> None:
     assert {column_kind(words, name) for name in ("customer_id", "OrderID", "orderId", "ID", "uuid", "No.", "key", "Index")} == {"id"}
     values = ("income", "paid", "solid", "AMOUNT_PAID", "GRID", "COVID", "No of employees", "Body mass index")
     assert {column_kind(words, name) for name in values} == {"number"}
+
+
+def test_a_time_is_an_id_where_the_name_says_so() -> None:
+    words = [f"{i % 24:02}:{i:02} Uhr" for i in range(60)]
+    assert column_kind(words, "visit_id") == "id"
+    assert column_kind(words, "arrival") == "text"
 
 
 def column_kind(words: list[str], name: str) -> str:
@@ -268,6 +280,32 @@ def test_words_among_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "10 words such as 'broken'" in codes["T105"]
     monkeypatch.setattr(inference_tally, "KEPT", 1500)
     assert "10 words such as 'broken'" in seen([str(i / 8) for i in range(2000)] + ["broken"] * 10)[1]["T105"]
+
+
+def test_several_words_that_mark_what_is_missing_are_told() -> None:
+    numbers = [f"{i % 73 + 0.5}" for i in range(300)]
+    found, codes = seen(numbers + ["<0.5", ">100", "offen"] * 50)
+    assert (found.kind, found.missing, found.blank) == ("number", pytest.approx(1 / 3), "")
+    assert "150 words such as '<0.5', '>100', 'offen' are taken as missing, so that the limit in '<0.5', '>100' is lost" in codes["T105"]
+    assert seen(numbers + ["a", "b", "c", "d", "e", "f"] * 20)[0].kind != "number"
+    assert seen([*numbers, "a", "b", "c", "d", "e", "f"])[0].kind == "number"
+
+
+@pytest.mark.parametrize(
+    "mark",
+    ["#DIV/0!", "#REF!", "#VALUE!", "#NUM!", "#NAME?", "#NV", "\\N", "(null)", "n.a.", "k.A.", "--", "."],
+)
+def test_marks_of_other_programs_are_missing(mark: str) -> None:
+    found, codes = seen(["1", "2", "3", mark] * 15)
+    assert (found.kind, found.blank, found.missing, "T105" in codes) == ("number", mark, 0.25, False)
+    assert (seen(["a", "b", mark] * 20)[0].missing == 0) == (mark in ("--", "."))  # which may be answers
+
+
+def test_levels_that_differ_in_case_or_blanks_alone_are_told() -> None:
+    found, codes = seen(["ja", "nein", "JA ", " nein"] * 15)
+    assert len(found.levels) == 4
+    assert "(x: 'JA ' and 'ja' and 1 more)" in codes["T126"]
+    assert "T126" not in seen(["ja", "nein", "na ja"] * 15)[1]
 
 
 def test_marks_zones_and_doubtful_days_are_told() -> None:

@@ -74,6 +74,42 @@ def test_the_delimiter_is_found(mark: str, tmp_path: Path) -> None:
     assert cells(table)[0][1:] == [f"x{mark}y", 'two\nlines "quoted"']
 
 
+def test_a_first_line_that_tells_the_delimiter_is_heeded(tmp_path: Path) -> None:
+    table = read(put(tmp_path, "\ufeffsep=;\r\na,1;b,2\r\n1,5;x\r\n2,5;y\r\n"))
+    assert (table.names, table.delimiter, table.bom) == (("a,1", "b,2"), ";", True)
+    assert cells(table) == [["1,5", "x"], ["2,5", "y"]]
+    with pytest.raises(DataError, match=r"line 4 of .* has 1 cell"):
+        cells(read(put(tmp_path, "sep=;\na;b\n1;2\n3\n4;5\n")))
+    with pytest.raises(DataError, match="no rows"):
+        read(put(tmp_path, "sep=;\na;b\n"))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("Report\n\na;b;c\n1;2;3\n4;5;6\n", "'Report', looks like a title: .* have 3. Line 3 seems to hold the column names \\(a, b, c"),
+        ("Report, of 2024\na;b;c\n1;2;3\n4;5;6\n", "Line 2 seems"),
+        ("Report,\na,b,c\n1,2,3\n4,5,6\n", "Line 2 seems"),
+        ('Report\n"a\nb",c,d\n1,2,3\n3,4,5\n', "Line 3 seems"),
+        ("sep=;\nReport\na;b;c\n1;2;3\n", "Line 3 seems"),
+    ],
+)
+def test_a_title_above_the_column_names_is_told(text: str, said: str, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=said):
+        read(put(tmp_path, text))
+
+
+def test_what_is_no_title(tmp_path: Path) -> None:
+    assert read(put(tmp_path, "note\none; two\nthree; four\n")).names == ("note",)
+    with pytest.raises(DataError, match=r"line 2 of .* has 2 cells"):
+        cells(read(put(tmp_path, "name\nDoe, John\nRoe, Jane\n")))
+    assert read(put(tmp_path, "code\nA|B|C\nA|B\nC|D|E\n")).names == ("code",)
+    with pytest.raises(DataError, match=r"line 2 of .* has 3 cells"):
+        cells(read(put(tmp_path, "a;b\nx;y;\nz;w;\n")))
+    with pytest.raises(DataError, match=r"line 2 of .* has 2 cells"):
+        cells(read(put(tmp_path, "x\n1,5\n2,5\n")))
+
+
 def test_a_blank_behind_every_delimiter_belongs_to_no_cell(tmp_path: Path) -> None:
     table = read(put(tmp_path, "age, work\n39, State-gov\n50, ?\n"))
     assert (table.names, cells(table)) == (("age", "work"), [["39", "State-gov"], ["50", "?"]])

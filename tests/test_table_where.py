@@ -68,6 +68,18 @@ def test_what_a_condition_means(text: str, values: tuple[float, ...], wanted: li
     assert holds(text, *values) == wanted
 
 
+def test_a_level_is_tried_as_it_stands_and_then_without_blanks() -> None:
+    schema = Schema((Column("x", "category", ("ja", " ja", "JA ", "u|v", " u | v ", "u", "")),))
+    wanted = {"ja": [0], " ja": [1], "  ja": [0], "JA ": [2], "u|v": [3], " u | v ": [4], "u | v|u": None, "u|ja": [0, 5], "JA |u": [2, 5]}
+    for text, places in wanted.items():
+        if places is None:
+            with pytest.raises(ConfigError, match="no level 'v'"):
+                parse(f"x={text}", schema)
+        else:
+            found = parse(f"x={text}", schema).holds(torch.arange(7.0))
+            assert found.nonzero().squeeze(1).tolist() == places, text
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -12,7 +12,6 @@ import numpy as np
 from torch import nn
 
 from gansmith.artefact import BLOCK, Generator, Label
-from gansmith.domains.domain import ChoiceCodec
 from gansmith.domains.table import TableCodec
 from gansmith.domains.table.inference_convert import convert, read_words
 from gansmith.domains.table.inference_tally import is_gap, is_marker
@@ -47,6 +46,16 @@ PICTURED = 2_000  # rows on a picture at most
 Progress = Callable[[int, int], None]
 
 
+@dataclass(frozen=True)
+class Manner:
+    """How a text file is written: what stands between its cells, the names in its first line where they are not those of the columns, and
+    whether it begins with a byte order mark."""
+
+    delimiter: str = ","
+    header: tuple[str, ...] = ()
+    bom: bool = False
+
+
 def draw(
     source: Generator,
     count: int,
@@ -65,7 +74,7 @@ def draw(
 
     ConfigError, before a file is made, where a condition is unknown or no row can meet it.
     """
-    codec, kind = cast(ChoiceCodec, source.codec), target.suffix.lower()
+    codec, kind = cast(TableCodec, source.codec), target.suffix.lower()
     if kind in OTHERS:
         raise ConfigError(f"rows cannot be written as {kind}. Give a folder, or a path ending in {' or '.join(FILES)}.")
 
@@ -75,7 +84,8 @@ def draw(
     def write(file: Path, picture: Path) -> None:
         starts = range(0, count, CHUNK)
         as_kind = codec.frame if file.suffix.lower() == ".parquet" else codec.cells
-        _write(file, (as_kind(chunk(start, min(CHUNK, count - start)), start) for start in starts), count, progress)
+        frames = (as_kind(chunk(start, min(CHUNK, count - start)), start) for start in starts)
+        _write(file, frames, count, progress, Manner(codec.schema.delimiter))
         if grid:
             drawn = codec.picture(chunk(0, min(count, PICTURED)))
             with replacing(picture) as temporary:
@@ -104,7 +114,8 @@ def impute(
 
     `data` is a path, or a pandas, polars or pyarrow table. Missing is what is empty or marked so (NA, ? …). All else stays as it is, also
     what the run does not know: other columns, new levels, numbers and dates in another form; and ids and free text, missing or not.
-    Row i depends on (seed, i) and on itself. The result is a path ending in .csv or .parquet. ConfigError, DataError, RunError as usual.
+    Row i depends on (seed, i) and on itself. The result is a path ending in .csv, with the delimiter and the first line of the file read,
+    or in .parquet. ConfigError, DataError, RunError as usual.
     """
     source, target = load(run, generator), free(out)
     if not source.card.layout.given:
@@ -116,7 +127,8 @@ def impute(
     if not pieces:
         raise DataError(f"{table.where} has no rows, so there is nothing to fill in.")
     frames = _filled(source, table, pieces, seed, typed=target.suffix.lower() == ".parquet")
-    _write(target, frames, sum(len(piece[0].codes) for piece in pieces), progress)
+    manner = Manner(table.delimiter, table.header, table.bom)
+    _write(target, frames, sum(len(piece[0].codes) for piece in pieces), progress, manner)
     return Path(out)
 
 
@@ -167,10 +179,10 @@ def _news(cells: Cells, column: Column) -> bool:
     return bool(np.isnan(values).any() or (column.step is not None and column.step >= 1 and (values % 1).any()))
 
 
-def _write(file: Path, frames: Iterator[DataFrame], total: int, progress: Progress) -> None:
+def _write(file: Path, frames: Iterator[DataFrame], total: int, progress: Progress, manner: Manner) -> None:
     """All frames one behind the other into one file, which is whole or not there."""
     done = 0
-    with replacing(file) as temporary, SINKS[file.suffix.lower()](temporary) as add:
+    with replacing(file) as temporary, SINKS[file.suffix.lower()](temporary, manner) as add:
         for frame in frames:
             add(frame)
             done += len(frame)
@@ -178,13 +190,18 @@ def _write(file: Path, frames: Iterator[DataFrame], total: int, progress: Progre
 
 
 @contextmanager
-def _csv(path: Path) -> Iterator[Callable[[DataFrame], None]]:
-    with path.open("w", encoding="utf-8", newline="") as out:
-        yield lambda frame: frame.to_csv(out, index=False, header=not out.tell(), lineterminator="\n")
+def _csv(path: Path, manner: Manner) -> Iterator[Callable[[DataFrame], None]]:
+    with path.open("w", encoding="utf-8-sig" if manner.bom else "utf-8", newline="") as out:
+
+        def add(frame: DataFrame) -> None:
+            first: Any = not out.tell() and (list(manner.header) or True)
+            frame.to_csv(out, sep=manner.delimiter, index=False, header=first, lineterminator="\n")
+
+        yield add
 
 
 @contextmanager
-def _parquet(path: Path) -> Iterator[Callable[[DataFrame], None]]:
+def _parquet(path: Path, manner: Manner) -> Iterator[Callable[[DataFrame], None]]:
     """All of the types of the first frame; a column that is empty there is of texts."""
     try:
         import pyarrow as pa

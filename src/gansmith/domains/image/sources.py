@@ -30,6 +30,10 @@ from gansmith.domains.image.trees import Tree
 from gansmith.errors import DataError, nearest
 from gansmith.records import Finding
 
+OTHERS = {  # what holds a table and is not read
+    **dict.fromkeys((".xls", ".xlsx", ".ods"), "a spreadsheet"),
+    **{".json": "a JSON file", ".sav": "a file of SPSS", ".dta": "a file of Stata"},
+}
 KINDS = "a folder of pictures, class folders, a zip or tar of either, MNIST-style idx, .npy, .npz, parquet, hf:NAME or digits"
 
 
@@ -49,6 +53,10 @@ def find(source: str, settings: DataSettings) -> Origin:
     identity: list[Any] = [trees.stat_identity(table)] if table else []
     if path.is_dir():
         return _folder(path, table, labelled, identity)
+    if other := OTHERS.get(path.suffix.lower()):
+        raise DataError(
+            f"{source} is {other}; tables are read from text, parquet and feather. Save it (of a spreadsheet one sheet) as CSV in UTF-8."
+        )
     identity.append(trees.stat_identity(path))
     name = path.name.lower()
     if trees.is_zip(path) or trees.is_tar(path):

@@ -17,11 +17,12 @@ from gansmith import given
 from gansmith.data.store import Collection
 from gansmith.domains.table import answers, fitting, output, pictures
 from gansmith.domains.table.asked import Asked
-from gansmith.domains.table.columns import Bins, Part, part_from_dict, shares
+from gansmith.domains.table.columns import FEWEST, Bins, Levels, Part, part_from_dict, shares
 from gansmith.domains.table.inference import written
 from gansmith.domains.table.lookup import Tables
 from gansmith.domains.table.schema import Schema
 from gansmith.domains.table.where import Where, both, parse
+from gansmith.errors import DataError
 from gansmith.layout import Block, Layout
 from gansmith.records import Finding
 
@@ -54,8 +55,15 @@ class TableCodec:
 
     @classmethod
     def of(cls, collection: Collection, members: np.ndarray | None = None) -> TableCodec:
-        """The codec of an opened collection, by its rows `members` alone where these are given."""
-        return cls.fit(collection.raw, Schema.from_dict(collection.facts["schema"]), members)
+        """The codec of an opened collection, by its rows `members` alone where these are given. DataError where all that is made would be
+        the same."""
+        codec = cls.fit(collection.raw, Schema.from_dict(collection.facts["schema"]), members)
+        if all(isinstance(part, Levels) and part.size == 1 for part in codec.parts):
+            raise DataError(
+                f"nothing is left to learn: no column has two values that occur in {FEWEST} rows each, and rarer ones are never generated. "
+                "Add rows, or group the values."
+            )
+        return codec
 
     def encode(self, raw: Tensor) -> Tensor:
         """Rows as stored -> x [B, C] float32 on the same device. What the codec does not keep becomes the nearest that it does."""

@@ -5,12 +5,14 @@ stands in raw for all of them, and OTHER is what is written for it.
 
 The codes of what is noticed; they never change their meaning. Reading: T101 not UTF-8, T102 column names empty or twice, T103 the first
 line may be values. Here: T104 infinities, T105 numbers and words mixed, T106 several marks of missing values, T107 zones brought to UTC,
-T108 day and month may be confused, T109 ids, T110 free text, T111 constants, T112 very many levels. `facts` goes on at T113.
+T108 day and month may be confused, T109 ids, T110 free text, T111 constants, T112 very many levels, T125 cells without the unit of the
+others, T126 levels that differ in case or blanks alone. `facts` goes on at T113, `fitting` at T120.
 """
 
 from __future__ import annotations
 
 import heapq
+import math
 import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -22,10 +24,21 @@ import numpy as np
 from gansmith.domains.table.columns import FEW_ROWS, FEWEST
 from gansmith.domains.table.inference_asked import asked_of, check_form, overridden, with_target
 from gansmith.domains.table.inference_convert import OTHER, convert, converted, read_words, write_words, written
-from gansmith.domains.table.inference_tally import Dates, Tally, is_gap
+from gansmith.domains.table.inference_tally import STRAYS, Dates, Numbers, Tally, is_gap
 from gansmith.domains.table.reading import Table
 from gansmith.domains.table.reading_dates import final_form, read_dates
-from gansmith.domains.table.reading_numbers import STYLES, Dress, form_of, id_number, read_numbers, style_of, write_numbers
+from gansmith.domains.table.reading_numbers import (
+    STYLES,
+    Dress,
+    decimal_share,
+    fineness,
+    form_of,
+    id_number,
+    read_numbers,
+    significant,
+    style_of,
+    write_numbers,
+)
 from gansmith.domains.table.schema import Column, Kind, Schema
 from gansmith.errors import DataError
 from gansmith.records import Finding, Severity
@@ -35,14 +48,21 @@ __all__ = ["OTHER", "convert", "converted", "infer", "overridden", "read_words",
 MOST_LEVELS = 1000
 NEARLY = 0.9  # share of distinct values from which they are names of rows, and not values that rows share
 FEWEST_IDS = 20  # rows; with fewer, that all values differ tells nothing
-STRAY = 0.05  # share of words among numbers that are taken as missing values
+STRAY = 0.05  # share of words among numbers that are taken as missing values, whatever they are
+MARKS = 5  # different words among numbers that mark what is missing, in up to half of the cells
 FEWEST_NUMBERS = 20  # different ones; among fewer, a word is a level like them
+SURE = 1e-6  # a step; finer ones are told from what was divided by the share of the numbers that have all decimals
+ALIKE = 0.8  # that share
+MOST_DIGITS = 8  # significant ones to which numbers are rounded; more are what a program has computed
 LONG = 60  # characters of a cell on average, above which it is free text where cells differ
 PAIRS = tuple(map(frozenset, ("01", ("0.0", "1.0"), ("true", "false"), ("yes", "no"), "tf", "yn")))
 CALENDAR = read_dates(["19000101", "21000101"], "%Y%m%d").tolist()  # from and to where numbers such as 20200131 may be days
 DAY_WORDS = frozenset({"day", "time", "datetime", "timestamp", "dt", "dob", "birthday", "ymd", "yyyymmdd", "datum", "fecha"})  # of a name
 ID_WORDS = frozenset({"id", "ids", "uuid", "guid"})  # of a name
 ID_NAMES = frozenset({"key", "index", "nr", "no"})  # whole names: a body mass index is none
+
+_MEASURED = re.compile(r":|[#~\d][.,][#~\d]")  # in the pattern of what is no id
+_LIMIT = re.compile(r"\s*[<>≤≥]")
 
 Notes = dict[str, dict[str, str]]  # code -> column -> what was seen
 
@@ -70,7 +90,8 @@ def infer(table: Table, overrides: Mapping[str, Any] | None = None) -> tuple[Sch
     given = [
         {"name": name, **_meant(asked[name], recognised(name, t))} for name, t in zip(table.names, tallies, strict=True) if name in asked
     ]
-    return overridden(Schema(columns), {**(overrides or {}), "columns": given}), [*table.findings, *_findings(notes)]
+    schema = overridden(Schema(columns, delimiter=table.delimiter), {**(overrides or {}), "columns": given})
+    return schema, [*table.findings, *_findings(notes)]
 
 
 def _tally(asked: Mapping[str, Any]) -> Tally:
@@ -103,14 +124,16 @@ def recognised(name: str, tally: Tally) -> Kind:
         return "date"
     if _with_strays(tally):
         return "number"
-    if form and _are_strays(dates.unread, dates.strays, tally) and tally.distinct - len(dates.strays) >= FEWEST_NUMBERS:
+    if form and _are_strays(dates.unread, dates.strays, tally) and _are_many_days(name, tally, form, dates):
         return "date"
     if tally.given >= FEWEST_IDS and tally.distinct >= NEARLY * tally.given:
-        return "id" if tally.pattern.form and not tally.missing else "text"
+        return "id" if _is_pattern(name, tally) else "text"
     if tally.characters > LONG * tally.given and tally.distinct > max(MOST_LEVELS, 0.2 * tally.given):
         return "text"
-    held = max(_split_markers(tally)[1].values(), default=0)
-    return "text" if held < FEWEST and tally.rows >= FEW_ROWS else "category"  # of nothing but rare values none could be made
+    missing, levels = _split_markers(tally)
+    held = sum(count for count in levels.values() if count >= FEWEST)
+    rare = 2 * held < tally.rows - missing.total() and tally.rows >= FEW_ROWS
+    return "text" if rare else "category"  # most rows would read the few values that are kept
 
 
 def _style(tally: Tally) -> str | None:
@@ -152,8 +175,8 @@ def _with_strays(tally: Tally) -> bool:
 
 
 def _are_strays(unread: int, words: Sequence[str], tally: Tally) -> bool:
-    """Whether what stands among the values is but a few words, or one that marks what is missing."""
-    return unread <= (STRAY if len(words) > 1 else 0.5) * tally.given
+    """Whether what stands among the values is but little, or a few words that mark what is missing."""
+    return unread <= (STRAY if len(words) > MARKS else 0.5) * tally.given
 
 
 def _oddly_dressed(tally: Tally) -> bool:
@@ -172,20 +195,47 @@ def _is_count(name: str, tally: Tally, style: str) -> bool:
     if tally.dress or tally.missing or seen.infinite or seen.step != 1 or tally.rows < FEWEST_IDS:
         return False
     differ = tally.distinct >= 0.99 * tally.rows
+    return seen.counted or (differ and (_is_id_name(name) or seen.highest - seen.lowest + 1 == tally.rows))
+
+
+def _is_pattern(name: str, tally: Tally) -> bool:
+    """Whether words that all differ follow a pattern of ids. What has a colon, or a point or comma between digits, is rather a time or an
+    amount, of which a pattern makes such as 00:60, unless the name says that it is an id."""
+    form = tally.pattern.form
+    if not form or tally.missing:
+        return False
+    return _is_id_name(name) or not _MEASURED.search(form.removesuffix("+1") + "#" * form.endswith("+1"))
+
+
+def _is_id_name(name: str) -> bool:
     words = "".join(letter if letter.isalnum() else " " for letter in name).lower().split()
-    named = bool(ID_WORDS & set(words)) or " ".join(words) in ID_NAMES or re.search(r"[a-z]I[dD]$", name) is not None
-    return seen.counted or (differ and (named or seen.highest - seen.lowest + 1 == tally.rows))
+    return bool(ID_WORDS & set(words)) or " ".join(words) in ID_NAMES or re.search(r"[a-z]I[dD]$", name) is not None
 
 
 def _are_days(name: str, tally: Tally, style: str) -> bool:
     """Whether whole numbers such as 20200131 are days: each is one of the calendar, and the name says so, or there are too many different
     ones for chance, and they do not count the rows."""
     seen = _dates(tally)[1]
-    if not CALENDAR[0] <= seen.lowest <= seen.highest < CALENDAR[1]:
+    if not _in_calendar(seen):
         return False
+    return _is_day_name(name) or (tally.distinct >= FEWEST_NUMBERS and not tally.numbers[style].counted)
+
+
+def _are_many_days(name: str, tally: Tally, form: str, seen: Dates) -> bool:
+    """Whether the dates among strays are no chance: there are many different ones, and numbers are of the calendar; of numbers also where
+    the name says so."""
+    number = form.startswith("%Y%m%d")
+    many = tally.distinct - len(seen.strays) >= FEWEST_NUMBERS
+    return _in_calendar(seen) and (many or _is_day_name(name)) if number else many
+
+
+def _in_calendar(seen: Dates) -> bool:
+    return bool(CALENDAR[0] <= seen.lowest <= seen.highest < CALENDAR[1])
+
+
+def _is_day_name(name: str) -> bool:
     parts = re.findall(r"[a-z]+", re.sub(r"([a-z])([A-Z])", r"\1 \2", name).lower())
-    named = any(part in DAY_WORDS or part.endswith("date") for part in parts)
-    return named or (tally.distinct >= FEWEST_NUMBERS and not tally.numbers[style].counted)
+    return any(part in DAY_WORDS or part.endswith("date") for part in parts)
 
 
 def _column(name: str, tally: Tally, asked: Mapping[str, Any], notes: Notes) -> Column:
@@ -215,14 +265,64 @@ def _number(column: Column, tally: Tally, notes: Notes) -> Column:
         raise DataError(
             f"column {column.name!r} cannot have the form {column.form!r}: it holds {_example(tally)}. Leave its form out, to be detected."
         )
+    bare = _bare(tally, style)
+    mark = next(iter(bare)) if len(bare) == 1 and bare.total() > 1 and tally.exact else None
+    if mark is not None:
+        seen = _without(mark, tally, style)
+    elif bare:
+        notes["T125"][column.name] = f"{bare.total():,}, such as {next(iter(bare))!r}"
     if seen.unread:
-        notes["T105"][column.name] = f"{seen.unread:,} words such as {seen.strays[0][:40]!r} are taken as missing"
+        notes["T105"][column.name] = f"{seen.unread:,} words such as {_listed(seen.strays)} are taken as missing{_lost(seen.strays)}"
     if seen.infinite:
         notes["T104"][column.name] = f"{seen.infinite:,}"
-    step = seen.step if seen.step == 1 or not tally.scientific else None
-    form = column.form or form_of(tally.sample, style, step, tally.dress)
+    step, digits = _places(seen, tally, style)
+    form = column.form or form_of(tally.sample, style, step, tally.dress, digits)
     column = replace(column, step=step, lowest=seen.lowest, highest=seen.highest, form=form)
-    return _missing(column, tally, seen.unread + seen.infinite, seen.strays if not seen.infinite else ())
+    column = _missing(column, tally, seen.unread + seen.infinite, seen.strays if not seen.infinite else ())
+    return column if mark is None else replace(column, blank=mark)  # else it could be read as a number
+
+
+def _bare(tally: Tally, style: str) -> Counter[str]:
+    """The few cells without the currency or unit that the others have, by how often they occur."""
+    if tally.dress is None or not tally.dress.measured:
+        return Counter()
+    values = read_numbers(list(tally.counts), style)
+    found = Counter({word: n for (word, n), value in zip(tally.counts.items(), values, strict=True) if math.isfinite(value)})
+    return found if found.total() <= STRAY * tally.given else Counter()
+
+
+def _without(mark: str, tally: Tally, style: str) -> Numbers:
+    """The numbers seen, were a word no number that is one."""
+    values = read_numbers([word for word in tally.counts if word != mark], (tally.dress or Dress()).put_on(style))
+    values, seen = values[np.isfinite(values)], tally.numbers[style]
+    strays, unread = (mark, *seen.strays)[:STRAYS], seen.unread + tally.counts[mark]
+    lowest, highest = float(values.min()), float(values.max())
+    return replace(seen, unread=unread, strays=strays, lowest=lowest, highest=highest, fine=fineness(values))
+
+
+def _places(seen: Numbers, tally: Tally, style: str) -> tuple[float | None, int]:
+    """The step of numbers, and, where they have none, to how many significant digits they are rounded, 0 for not at all. A step of more
+    than 6 decimals is one only where nearly all numbers have so many: a quotient that is written with 10 digits has any."""
+    if seen.step is not None and (seen.step == 1 or (not tally.scientific and seen.step >= SURE)):
+        return seen.step, 0
+    words = tally.counts if tally.exact else Counter(tally.sample)
+    values = read_numbers(list(words), (tally.dress or Dress()).put_on(style))
+    finite, rows = np.isfinite(values), np.asarray(list(words.values()))
+    values, rows = values[finite], rows[finite]
+    if seen.step is not None and not tally.scientific and decimal_share(values, rows, seen.step) >= ALIKE:
+        return seen.step, 0
+    digits = significant(values.tolist())
+    return None, digits if digits <= MOST_DIGITS else 0
+
+
+def _listed(words: Sequence[str]) -> str:
+    return ", ".join(repr(word[:40]) for word in words)
+
+
+def _lost(words: Sequence[str]) -> str:
+    """What is to be said of limits of measurement among words that are taken as missing."""
+    limits = [word for word in words if _LIMIT.match(word)]
+    return f", so that the limit in {_listed(limits)} is lost" if limits else ""
 
 
 def _date(column: Column, tally: Tally, notes: Notes) -> Column:
@@ -231,7 +331,8 @@ def _date(column: Column, tally: Tally, notes: Notes) -> Column:
         wanted = f"have the form {column.form!r}" if column.form else "be of dates"
         raise DataError(f"column {column.name!r} cannot {wanted}: it holds {_example(tally)}. Give its form, for example %d.%m.%Y %H:%M.")
     if seen.unread:
-        notes["T105"][column.name] = f"{seen.unread:,} cells that do not have the form {form} are taken as missing"
+        strays = f"{seen.unread:,} cells that do not have the form {form}, such as {_listed(seen.strays)},"
+        notes["T105"][column.name] = f"{strays} are taken as missing"
     if len(seen.manner.zones) > 1:
         notes["T107"][column.name] = ", ".join(sorted(seen.manner.zones)[:4])
     swapped = form.translate({ord("m"): "d", ord("d"): "m"})
@@ -254,8 +355,17 @@ def _category(column: Column, tally: Tally, notes: Notes) -> Column:
     measured = tally.dress is not None and tally.dress.measured  # 3 kg and 200 g are no mixture
     if column.kind == "category" and not measured and STRAY * tally.given < words < (1 - STRAY) * tally.given:
         notes["T105"][column.name] = f"{words:,} words and {tally.given - words:,} numbers are both levels"
+    if alike := _alike(levels):
+        notes["T126"][column.name] = alike
     blank = missing.most_common(1)[0][0] if missing else ""
     return replace(column, levels=tuple(levels), missing=missing.total() / tally.rows, blank=blank)
+
+
+def _alike(levels: Sequence[str]) -> str:
+    """Two levels that are one but for case and blanks, and how many more there are; "" where there are none."""
+    first: dict[str, str] = {}
+    pairs = [(one, level) for level in levels if (one := first.setdefault(level.strip().casefold(), level)) != level]
+    return f"{pairs[0][0]!r} and {pairs[0][1]!r}" + (f" and {len(pairs) - 1:,} more" if len(pairs) > 1 else "") if pairs else ""
 
 
 def _split_markers(tally: Tally) -> tuple[Counter[str], Counter[str]]:
@@ -309,7 +419,7 @@ _SENTENCES: dict[str, tuple[Severity, str, str]] = {
     ),
     "T110": (
         "warning",
-        "free text, and words that nearly all differ or are all rare, are not learned",
+        "free text, and words that nearly all differ or are mostly rare, are not learned",
         "Group the values so that many rows share one, or set kind to category in the schema if some are shared.",
     ),
     "T111": ("note", "columns with a single value are not learned but written as they are", "Nothing needs to be done."),
@@ -317,6 +427,16 @@ _SENTENCES: dict[str, tuple[Severity, str, str]] = {
         "warning",
         f"categories of more than {MOST_LEVELS:,} levels keep the most frequent",
         "Group the levels if the others matter.",
+    ),
+    "T125": (
+        "note",
+        "cells without the unit that the others have are read as amounts in it",
+        "Write the unit there too, or leave the cell empty if it stands for a missing value.",
+    ),
+    "T126": (
+        "note",
+        "levels that differ in case or blanks alone are different levels",
+        "Write them alike in the file if they mean the same.",
     ),
 }
 

@@ -12,6 +12,7 @@ from gansmith.domains.table.schema import Column, Constraint, Kind, Relation, Sc
 from gansmith.domains.table.where import stretch
 from gansmith.errors import DataError, nearest
 
+SAID = ("columns", "target", "constraints", "delimiter")  # of a table; the delimiter only in files that were written
 WANTED = {  # of a schema, each a list of mappings
     "columns": '[{"name": "zip", "kind": "category"}]',
     "constraints": '[{"relation": "less", "columns": ["start", "end"]}]',
@@ -48,8 +49,8 @@ def with_target(schema: Schema, name: str) -> Schema:
 def asked_of(overrides: Mapping[str, Any], names: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Fields of columns by name, and beside a form the kind that it is one of. DataError for whatever is unknown or of a wrong type."""
     for key in overrides:
-        if key not in ("columns", "target", "constraints"):
-            raise DataError(f"a schema has no {key!r}; {nearest(key, ('columns', 'target', 'constraints'))}")
+        if key not in SAID:
+            raise DataError(f"a schema has no {key!r}; {nearest(key, SAID)}")
     for key, example in WANTED.items():
         given = overrides.get(key, ())
         if not isinstance(given, list | tuple) or not all(isinstance(one, Mapping) for one in given):

@@ -42,7 +42,8 @@ def read_words(words: Sequence[str], column: Column) -> np.ndarray:
     """float64 [k] of words of a column: its raw numbers, NaN for missing; 0 where the column is not learned."""
     if column.kind == "number":
         values = read_numbers(words, column.form) + 0.0  # no negative zero: equal cells have equal bits
-        return np.where(np.isfinite(values), values, math.nan)
+        given = np.asarray([word != column.blank for word in words], bool)  # what marks a missing value may look like a number
+        return np.where(np.isfinite(values) & given, values, math.nan)
     if column.kind == "date":
         return read_cells(words, column.form)
     if not column.learned:

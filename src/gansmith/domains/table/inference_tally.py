@@ -14,11 +14,15 @@ from gansmith.domains.table.reading import Cells
 from gansmith.domains.table.reading_dates import STEPS, Manner, coarsest, forms_of, read_cells, read_dates
 from gansmith.domains.table.reading_numbers import FINENESS, LOOKED_AT, STYLES, Dress, fineness, read_numbers
 
-MARKERS = frozenset({"", "na", "n/a", "#n/a", "<na>", "nan", "nat", "null", "none", "?", "-"})  # in small letters, without blanks around
-ANSWERS = frozenset({"none", "-"})  # of these, what may be a value of a category: no allergies, a negative test
+ANSWERS = frozenset({"none", "-", "--", "."})  # what may be a value of a category: no allergies, a negative test
+MARKERS = ANSWERS | {  # in small letters, without blanks around
+    *("", "na", "n/a", "#n/a", "<na>", "nan", "nat", "null", "(null)", "\\n", "?", "n.a.", "k.a."),
+    *("#div/0!", "#ref!", "#value!", "#num!", "#name?", "#nv"),  # of spreadsheets
+}
 KEPT = 120_000  # words counted exactly; above it, the rarer half is dropped and what remains are lower bounds
 KEPT_CHARACTERS = 16_000_000
 SKETCH = 1 << 16  # smallest hashes kept: a count of distinct words above it is right to about 0.4 %
+STRAYS = 6  # different words that are no values, kept as they are written
 SAMPLE = 500  # words kept as they are written
 LONGEST_PATTERN = 64
 LONGEST_INTEGER = 15  # digits; a double cannot tell all longer ones apart
@@ -27,6 +31,7 @@ _LEADING_ZERO = re.compile(r"^\s*[+-]?0\d", re.MULTILINE)
 _LONG_INTEGER = re.compile(rf"^\s*[+-]?\d{{{LONGEST_INTEGER + 1},}}\s*$", re.MULTILINE)
 _COUNTED = re.compile(r"(.*?\D)(\d+)", re.DOTALL)
 _DAY_NUMBER = re.compile(r"\d{8}(\d{4}(\d\d)?)?")  # 20200131, maybe with a time: a number, and maybe a day
+_NO_DAY = re.compile(r"0{8}(0{4}(00)?)?")  # among such numbers
 _CONSTANT = re.compile(r"\d+(?=#)")  # the leading digits of a number, which have not changed yet
 
 
@@ -45,7 +50,7 @@ class Numbers:
     """A column read as numbers of one style. `fine`: place in FINENESS; `counted`: every row is the one before it + 1."""
 
     unread: int = 0  # rows
-    strays: tuple[str, ...] = ()  # the first words in them, 2 at most
+    strays: tuple[str, ...] = ()  # the first words in them, STRAYS at most
     infinite: int = 0
     lowest: float = math.inf
     highest: float = -math.inf
@@ -58,7 +63,7 @@ class Numbers:
         if not np.isfinite(values).all():
             rows = np.bincount(codes, minlength=len(values))
             self.unread += int(rows[np.isnan(values)].sum())
-            self.strays = _two(self.strays, words, np.isnan(values))
+            self.strays = _some(self.strays, words, np.isnan(values))
             self.infinite += int(rows[np.isinf(values)].sum())
         finite = values[np.isfinite(values)]
         if not len(finite):
@@ -81,7 +86,7 @@ class Dates:
     """A column read as dates of one form. `fine`: place in STEPS."""
 
     unread: int = 0  # rows
-    strays: tuple[str, ...] = ()  # the first words in them, 2 at most
+    strays: tuple[str, ...] = ()  # the first words in them, STRAYS at most
     lowest: float = math.inf
     highest: float = -math.inf
     fine: int = 0
@@ -97,9 +102,11 @@ class Dates:
         return max(STEPS[self.fine], self.manner.finest)
 
 
-def _two(known: tuple[str, ...], words: Sequence[str], which: np.ndarray) -> tuple[str, ...]:
-    """The words known, and of others as many as make 2."""
-    return tuple(dict.fromkeys([*known, *(words[place] for place in np.flatnonzero(which)[:2].tolist())]))[:2] if len(known) < 2 else known
+def _some(known: tuple[str, ...], words: Sequence[str], which: np.ndarray) -> tuple[str, ...]:
+    """The words known, and of others as many as make STRAYS."""
+    if len(known) == STRAYS:
+        return known
+    return tuple(dict.fromkeys([*known, *(words[place] for place in np.flatnonzero(which)[:STRAYS].tolist())]))[:STRAYS]
 
 
 class Pattern:
@@ -237,7 +244,7 @@ class Tally:
 
     def _date(self, words: Sequence[str], counts: Sequence[int], numeric: bool) -> None:
         if self.dates is None:
-            some = words[:LOOKED_AT]
+            some = [word for word in words[:LOOKED_AT] if not _NO_DAY.fullmatch(word)]
             forms = [] if numeric and not all(map(_DAY_NUMBER.fullmatch, some)) else next(filter(None, map(forms_of, some)), [])
             self.dates = {form: Dates() for form in forms if not (numeric and np.isnan(read_dates(some, form)).any())}
         for form, seen in list(self.dates.items()):
@@ -245,8 +252,9 @@ class Tally:
             there = ~np.isnan(values)
             if not there.all():
                 seen.unread += int(np.asarray(counts)[~there].sum())
-                seen.strays = _two(seen.strays, words, ~there)
-                if (numeric or 2 * seen.unread > self.given) and form != self._date_form:
+                seen.strays = _some(seen.strays, words, ~there)
+                other = numeric and not all(_NO_DAY.fullmatch(words[place]) for place in np.flatnonzero(~there).tolist())
+                if (other or 2 * seen.unread > self.given) and form != self._date_form:
                     del self.dates[form]
                     continue
             if there.any():

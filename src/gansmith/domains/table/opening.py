@@ -23,7 +23,7 @@ from gansmith.errors import DataError
 
 Progress = Callable[[int, int], None]
 
-FORMAT = 4  # of what is kept in the cache; a change of any rule of recognising or converting raises it
+FORMAT = 5  # of what is kept in the cache; a change of any rule of recognising or converting raises it
 
 
 def open_table(source: Any, settings: DataSettings, progress: Progress | None = None) -> Collection:

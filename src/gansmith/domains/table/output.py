@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gansmith.domains.table.inference_convert import written
-from gansmith.domains.table.reading_dates import fixed_zone, has_day
+from gansmith.domains.table.reading_dates import has_day, names_zone
 from gansmith.domains.table.schema import Column, Schema
 from gansmith.errors import storage_error
 
@@ -19,14 +19,15 @@ AT_ONCE = 1 << 20  # cells written at a time
 
 
 def write(raw: np.ndarray, schema: Schema, path: Path) -> None:
-    """Rows raw [N, M] as a CSV file with the columns of the schema in their order, each cell as it would stand in the original; ids are
+    """Rows raw [N, M] as a CSV file with the columns and the delimiter of the schema, each cell as it would stand in the original; ids are
     counted on. StorageError where it cannot be written."""
     step = max(1, AT_ONCE // max(1, raw.shape[1]))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("w", newline="", encoding="utf-8") as out:
             for start in range(0, max(1, len(raw)), step):
-                written(raw[start : start + step], schema, start).to_csv(out, index=False, header=start == 0, lineterminator="\n")
+                rows = written(raw[start : start + step], schema, start)
+                rows.to_csv(out, sep=schema.delimiter, index=False, header=start == 0, lineterminator="\n")
     except OSError as error:
         raise storage_error(error, path) from error
 
@@ -59,7 +60,7 @@ def _typed(values: np.ndarray, column: Column) -> Any:
         moments = (filled * 1e6).round().astype("int64").view("datetime64[us]")
         moments[empty] = np.datetime64("NaT")
         found = pandas.Series(moments)
-        return found.dt.tz_localize("UTC") if "%z" in column.form or fixed_zone(column.form) is not None else found
+        return found.dt.tz_localize("UTC") if names_zone(column.form) else found
     if column.kind == "number":
         whole = column.step is not None and column.step >= 1 and float(column.step).is_integer() and np.abs(filled).max(initial=0) < 2**53
         return pandas.Series(pandas.arrays.IntegerArray(filled.astype(np.int64), empty)) if whole else pandas.Series(values)

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from gansmith.domains.table import reading_text
+from gansmith.domains.table.reading_text import BOMS
 from gansmith.errors import DataError, MissingExtra, nearest
 from gansmith.records import Finding
 
@@ -46,6 +47,7 @@ class Table:
     kind      "csv", "parquet", "arrow" or "frame"
     pieces    walks the rows in order, some thousand at a time
     identity  JSON-able; changes whenever the contents may have
+    delimiter, header, bom  of a text file: between its cells, the names as they stand in it, and whether it begins with a byte order mark
     """
 
     where: str
@@ -54,6 +56,9 @@ class Table:
     pieces: Callable[[], Iterator[Piece]]
     identity: tuple[Any, ...]
     findings: tuple[Finding, ...] = ()
+    delimiter: str = ","
+    header: tuple[str, ...] = ()
+    bom: bool = False
 
 
 def recognises(source: str) -> bool:
@@ -151,7 +156,8 @@ def _text(path: Path, delimiter: str | None, identity: tuple[Any, ...]) -> Table
             coded = (pandas.factorize(_objects(column)) for column in zip(*block, strict=True))
             yield tuple(Cells(codes.astype(np.int64), words.tolist()) for codes, words in coded)
 
-    return Table(str(path), "csv", names, pieces, identity, (*found.findings, *notes))
+    findings = (*found.findings, *notes)
+    return Table(str(path), "csv", names, pieces, identity, findings, found.delimiter, found.header, found.encoding in BOMS.values())
 
 
 def _parquet(path: Path, identity: tuple[Any, ...]) -> Table:

@@ -2,8 +2,8 @@
 months in capitals and in small letters, "%P" am and pm; "%3f" is milliseconds, ".%-f" a fraction whose zeros are cut and ".%-3f" one that
 a whole second goes without.
 
-"%z" in a form writes UTC. A zone that stands in every cell alike is written out at the end of the form: "%Y-%m-%dT%H:%M:%S+02:00". A time
-without a day may have more than 24 hours.
+"%z" in a form writes UTC as +0000, "%:z" as +00:00. A zone that stands in every cell alike is written out at the end of the form:
+"%Y-%m-%dT%H:%M:%S+02:00". A time without a day may have more than 24 hours.
 """
 
 from __future__ import annotations
@@ -31,16 +31,17 @@ _DATES = (
 )
 _TIMES = ("%H:%M", "%H:%M:%S", "%H:%M:%S.%f", "%I:%M %p", "%I:%M:%S %p", "%H:%M:%S,%f", "%I:%M%p", "%I:%M:%S%p")
 _ZONED = tuple(f"{time}{gap}%z" for time in _TIMES[:3] for gap in ("", " "))
+_HALF_ZONED = tuple(f"{time} %z" for time in _TIMES[3:5])
 _GAPS = (" ", "T", ", ")
 _COMPACT = tuple(f"%Y%m%d{gap}{time}" for gap in ("", "T", " ") for time in ("%H%M", "%H%M%S", "%H%M%S%z"))
 FORMS = (  # in the order in which they are preferred
     *_DATES,
     *_TIMES,
-    *(f"{day}{gap}{time}" for day in _DATES for gap in _GAPS for time in (*_TIMES, *_ZONED)),
+    *(f"{day}{gap}{time}" for day in _DATES for gap in _GAPS for time in (*_TIMES, *_ZONED, *_HALF_ZONED)),
     *("%Y%m%d", *_COMPACT),
 )
 _OF_FRAMES = ("%Y-%m-%d", *_TIMES[:3], *(f"%Y-%m-%d{gap}{time}" for gap in " T" for time in (*_TIMES[:3], *_ZONED)))  # as frames write
-_ZONES = r"Z|UTC|GMT|[+-]\d{2}(?::?\d{2})?"
+_ZONES = r"Z|(?:UTC|GMT)(?:[+-]\d{1,2}(?::?\d{2})?)?|[+-]\d{2}(?::?\d{2})?"
 _FIELDS = {
     "%Y": r"(?P<Y>\d{4})",
     "%y": r"(?P<y>\d{2})",
@@ -51,12 +52,13 @@ _FIELDS = {
     "%M": r"(?P<M>\d{2})",
     "%S": r"(?P<S>\d{2})",
     **{f"%{half}": "(?P<p>AM|PM|am|pm)" for half in "pP"},
-    "%z": f"(?P<z>{_ZONES})",
+    **{field: f"(?P<z>{_ZONES})" for field in ("%z", "%:z")},
     **{f"%{field}": rf"(?P<{field}>\d{{1,2}})" for field in BARE},
     **{f"%-{field}": rf"(?P<{field}>\d{{1,2}})" for field in BARE},
 }
-_TOKEN = re.compile(r"([.,]?%-?[1-6]?f|%[-^_]?[A-Za-z])")
+_TOKEN = re.compile(r"([.,]?%-?[1-6]?f|%[-^_:]?[A-Za-z])")
 _ZONE = re.compile(f"({_ZONES})$")
+_AHEAD = re.compile(r"([+-])(\d{1,2}):?(\d{2})?$")  # of UTC
 
 
 @dataclass
@@ -107,7 +109,7 @@ def forms_of(word: str) -> list[str]:
 def _likely(word: str) -> Iterator[str]:
     """Those of FORMS that a word may be of, in their order, found by its parts: there are very many."""
     behind = [(form, word[match.end() :]) for form in _DATES if (match := _rule(form).match(word))]
-    times = (*_TIMES, *_ZONED)
+    times = (*_TIMES, *_ZONED, *_HALF_ZONED)
     yield from (form for form, rest in behind if not rest)
     yield from (form for form in _TIMES if _rule(form).fullmatch(word))
     for day, rest in behind:
@@ -166,6 +168,11 @@ def coarsest(values: np.ndarray, least: int = 0) -> int:
     return least
 
 
+def names_zone(form: str) -> bool:
+    """Whether each cell of a form names its zone."""
+    return "z" in _rule(form).groupindex or fixed_zone(form) is not None
+
+
 def has_day(form: str) -> bool:
     """Whether a form has days, and not only the time of one."""
     return "d" in _rule(form).groupindex
@@ -175,6 +182,9 @@ def final_form(form: str, manner: Manner) -> str:
     """A form with what its words have shown: a zone that all share, single digits, how months and fractions are written."""
     if len(manner.zones) == 1:
         form = form.replace("%z", next(iter(manner.zones)))
+    ahead = [zone for zone in manner.zones if _AHEAD.search(zone)]
+    if ahead and all(":" in zone for zone in ahead):
+        form = form.replace("%z", "%:z")
     for bare in manner.bare:
         form = form.replace(f"%{bare}", f"%-{bare}")
     if len(manner.months) == 1:
@@ -251,9 +261,8 @@ def _days(found: dict[str, str]) -> int:
 
 
 def _offset(zone: str) -> int:
-    if zone[0] not in "+-":
-        return 0
-    return (1 if zone[0] == "+" else -1) * (int(zone[1:3]) * 3600 + int(zone[3:].lstrip(":") or 0) * 60)
+    match = _AHEAD.search(zone)
+    return (1 if match[1] == "+" else -1) * (int(match[2]) * 3600 + int(match[3] or 0) * 60) if match else 0
 
 
 class _Moment(NamedTuple):
@@ -305,6 +314,7 @@ _WRITERS: dict[str, Callable[[_Moment], str]] = {
     "%p": lambda m: "AM" if m.hours % 24 < 12 else "PM",
     "%P": lambda m: "am" if m.hours % 24 < 12 else "pm",
     "%z": lambda m: "+0000",
+    "%:z": lambda m: "+00:00",
 }
 _EPOCH = date(1970, 1, 1).toordinal()
 _MONTH = {name[:3].lower(): place for place, name in enumerate(MONTHS, 1)}

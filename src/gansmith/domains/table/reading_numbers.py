@@ -6,6 +6,7 @@ needed, "50" always two ("3.00"), "500" always three, "0" at least one ("3.0"). 
 form is "1234.5".
 
 "1.50e+03" is scientific notation with always two decimals, "1.5e+03" with those that are needed, "1.0e+03" with one, "1e+03" with none.
+"1234.5g3" rounds to three significant digits, whatever the decimals.
 
 Round the number stand a currency and a unit, "$1,234.50", "1234.5 kg", "1234.5%", and its sign: "+1234.5" signs positive numbers too,
 "(1,234.5)" puts negative ones in parentheses, and a minus stands in the form where it is not "-" or not at the very front: "−1234.5",
@@ -25,10 +26,12 @@ from functools import cache
 import numpy as np
 
 STYLES = ("1234.5", "1,234.5", "1234,5", "1.234,5")  # in the order in which they are preferred
-DECIMALS = ("5", "0", "50", "500", "5000", "50000", "500000", "5E", "0E")
-FINENESS = (1, 2, 10, 20, 100, 200, 1000, 2000, 10_000, 20_000, 100_000, 200_000, 1_000_000)  # steps are 1 / these
+FINEST = 10  # decimals that a step may have
+DECIMALS = ("5", "0", *("5" + "0" * more for more in range(1, FINEST)), "5E", "0E")
+FINENESS = (*(part * 10**place for place in range(FINEST) for part in (1, 2)), 10**FINEST)  # steps are 1 / these
 DIGITS = {"#": "0123456789", "@": "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "&": "abcdefghijklmnopqrstuvwxyz", "~": "0123456789abcdef"}
 PLACES = ("front", "inner", "end", "open")
+EXACT = 2.0**53  # up to it doubles tell all whole numbers apart
 LOOKED_AT = 20  # words of a piece in which something round a number is looked for
 
 _BLANKS = " \u00a0\u202f"
@@ -43,7 +46,7 @@ _DRESSED = re.compile(_LAID_OUT.format(_CURRENCY, f"(?P<digits>{_DIGITS})", _UNI
 _FORM = re.compile(
     _LAID_OUT.format(
         _CURRENCY,
-        rf"1(?P<group>[.,{_GAPS}]?)234(?P<mark>[.,])(?P<decimals>50*|0)(?P<capital>E(?![^\W\d_]))?"
+        rf"1(?P<group>[.,{_GAPS}]?)234(?P<mark>[.,])(?P<decimals>50*|0)(?:g(?P<digits>[1-9]\d?))?(?P<capital>E(?![^\W\d_]))?"
         r"|1(?:(?P<point>[.,])(?P<places>50*|0))?(?P<letter>[eE])(?P<plus>\+?)(?P<width>0*)3",
         _UNIT,
     )
@@ -67,6 +70,7 @@ class Form:
     minus, plus     what is written for it
     group, mark     between thousands, and before the decimals
     decimals        as the form has them
+    digits          significant ones to which it is rounded; 0 for all
     capital         whether an exponent, where one cannot be left out, is written E
     exponent        of scientific notation: its letter, the sign of positive ones, and its digits at least
     """
@@ -79,6 +83,7 @@ class Form:
     group: str
     mark: str
     decimals: str
+    digits: int
     capital: bool
     exponent: tuple[str, str, int] | None
 
@@ -182,12 +187,30 @@ def read_numbers(words: Sequence[str], form: str = STYLES[0]) -> np.ndarray:
 def fineness(values: np.ndarray, least: int = 0) -> int:
     """The first place in FINENESS, `least` or later, whose step all values are multiples of; len(FINENESS) where there is none.
 
-    A value counts when it is the double nearest to the decimal number, so 0.1 is a multiple of 0.1, and 0.1 + 0.2 is not.
+    A value counts when it is the double nearest to the decimal number, so 0.1 is a multiple of 0.1, and 0.1 + 0.2 is not. Of a step below
+    1 values so large that they are multiples of it by chance are none.
     """
+    largest = float(np.abs(values).max(initial=0))
     with np.errstate(over="ignore", invalid="ignore"):
-        while least < len(FINENESS) and not (np.round(values * FINENESS[least]) / FINENESS[least] == values).all():
+        while least < len(FINENESS) and not _are_multiples(values, FINENESS[least], largest):
             least += 1
     return least
+
+
+def _are_multiples(values: np.ndarray, parts: int, largest: float) -> bool:
+    """Whether all values, none above the `largest`, are whole parts of 1."""
+    return (parts == 1 or largest * parts < EXACT) and bool((np.round(values * parts) / parts == values).all())
+
+
+def decimal_share(values: np.ndarray, rows: np.ndarray, step: float) -> float:
+    """The share of the rows whose values need the last two decimals of a step."""
+    parts = round(0.01 / step)
+    return float(rows[np.round(values * parts) / parts != values].sum() / max(1, rows.sum()))
+
+
+def significant(values: Sequence[float]) -> int:
+    """The largest number of significant digits that one of these needs."""
+    return max((len(Decimal(repr(value)).normalize().as_tuple().digits) for value in values), default=0)
 
 
 def write_numbers(values: Sequence[float], step: float | None, form: str) -> list[str]:
@@ -198,8 +221,8 @@ def write_numbers(values: Sequence[float], step: float | None, form: str) -> lis
     return [_written(value, places, parts) for value in values]
 
 
-def form_of(words: Sequence[str], style: str, step: float | None, dress: Dress | None = None) -> str:
-    """The form in which most of these words come out as they are written; "" for the plain one."""
+def form_of(words: Sequence[str], style: str, step: float | None, dress: Dress | None = None, digits: int = 0) -> str:
+    """The form in which most of these words come out as they are written; "" for the plain one. `digits`: what it rounds to, 0 for none."""
     dress = dress or Dress()
     values = read_numbers(words, dress.put_on(style))
     wanted = [word for word, value in zip(words, values, strict=True) if math.isfinite(value)]
@@ -209,7 +232,8 @@ def form_of(words: Sequence[str], style: str, step: float | None, dress: Dress |
         return sum(a == b for a, b in zip(write_numbers(values.tolist(), step, form), wanted, strict=True))
 
     signed = dress.place in ("", "front", "inner") and any(map(_PLUS.match, wanted))
-    forms = [*(style[:-1] + decimals for decimals in DECIMALS), *_scientific(wanted, style[-2])]
+    rounded = [decimals.replace("E", "") + f"g{digits}" * (digits > 0) + "E" * ("E" in decimals) for decimals in DECIMALS]
+    forms = [*(style[:-1] + decimals for decimals in rounded), *_scientific(wanted, style[-2])]
     if all(map(_SCIENTIFIC.search, wanted)):
         forms = forms[len(DECIMALS) :] + forms[: len(DECIMALS)]
     best = max((dress.put_on(form, plus) for plus in (False, True)[: 1 + signed] for form in forms), key=merit)  # the first of equals
@@ -307,6 +331,7 @@ def _parts(form: str) -> Form:
         match["group"] or "",
         match["mark"] or match["point"] or ".",
         match["decimals"] or match["places"] or "",
+        int(match["digits"] or 0),
         bool(match["capital"]),
         (match["letter"], match["plus"], 1 + len(match["width"])) if match["letter"] else None,
     )
@@ -335,6 +360,7 @@ def _exponential(value: float, form: Form, letter: str, plus: str, width: int) -
 
 
 def _unsigned(value: float, places: int | None, form: Form) -> str:
+    value = float(f"{value:.{form.digits}g}") if form.digits else value
     text = repr(value) if places is None else f"{value:.{places}f}"
     if "e" in text:
         return (text.upper() if form.capital else text).replace(".", form.mark)

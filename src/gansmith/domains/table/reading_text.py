@@ -8,8 +8,10 @@ import csv
 import gzip
 import io
 import lzma
+import re
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +26,7 @@ PACKED = (".gz", ".bz2", ".xz", ".zip")
 INNER = (".csv", ".tsv", ".txt")  # what counts as a table inside a zip
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 OTHER_DELIMITERS = ":^~ \x1f#!&@$%*=\\"
+_TOLD = re.compile(r'"?sep=(?P<mark>.)"?(?:\r?\n|\r|$)')  # the delimiter, as a spreadsheet is told it by a first line
 END = "\x03\x04"  # put behind the last line: what is quoted there was never closed
 SAMPLE = 1 << 18  # characters in which the delimiter is looked for
 SAMPLE_ROWS = 500
@@ -36,7 +39,8 @@ BOMS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF32_LE: "utf-32", codecs.BOM_
 
 @dataclass(frozen=True)
 class Text:
-    """How a text file is written. `spaced`: a blank stands behind each delimiter and belongs to no cell."""
+    """How a text file is written. `spaced`: a blank stands behind each delimiter and belongs to no cell; `skipped`: lines above the column
+    names that are none of the table."""
 
     path: Path
     encoding: str
@@ -44,6 +48,7 @@ class Text:
     spaced: bool
     header: tuple[str, ...]
     findings: tuple[Finding, ...]
+    skipped: int = 0
 
 
 def look(path: Path, delimiter: str | None = None) -> Text:
@@ -57,21 +62,24 @@ def look(path: Path, delimiter: str | None = None) -> Text:
     if not sample.strip():
         raise DataError(f"{path} is empty. A table needs a line of column names and a line for each row.")
     sample = sample if whole else sample[: sample.rfind("\n") + 1] or sample
-    found = delimiter or _delimiter(sample)
+    told = _TOLD.match(sample)
+    sample = sample[told.end() :] if told else sample
+    found = delimiter or (told["mark"] if told else _delimiter(sample))
     rows = _parsed(sample, found)
     header = tuple(rows[0])
+    _refuse_title(path, sample, rows, int(told is not None))
     _refuse_other_delimiter(path, rows, found)
     if whole and not any(map(str.strip, sample.splitlines()[1:])):
         raise DataError(f"{path} has a line of column names but no rows ({', '.join(header[:5])}). A table needs at least 2 rows.")
     spaced = len(header) > 1 and all(cell.startswith(" ") for row in rows for cell in row[1:] if cell)
     header = tuple(cell.strip() for cell in header)
-    return Text(path, encoding, found, spaced, header, (*notes, *_headless(header)))
+    return Text(path, encoding, found, spaced, header, (*notes, *_headless(header)), int(told is not None))
 
 
 def blocks(text: Text, count: int) -> Iterator[list[list[str]]]:
     """All rows behind the header, so many at a time. DataError names the line of a row that is longer or shorter than the header."""
     with _opened(text.path, text.encoding) as file:
-        reader = csv.reader(chain(file, [END]), delimiter=text.delimiter, skipinitialspace=text.spaced)
+        reader = csv.reader(chain(islice(file, text.skipped, None), [END]), delimiter=text.delimiter, skipinitialspace=text.spaced)
         rows = _even(text, reader)
         try:
             next(rows)
@@ -79,7 +87,7 @@ def blocks(text: Text, count: int) -> Iterator[list[list[str]]]:
                 yield block
         except csv.Error as error:
             raise DataError(
-                f"{text.path} cannot be read at line {reader.line_num:,} ({error}). The usual cause is a quote that "
+                f"{text.path} cannot be read at line {text.skipped + reader.line_num:,} ({error}). The usual cause is a quote that "
                 "is never closed; close or remove it."
             ) from error
 
@@ -92,14 +100,14 @@ def holds_table(path: Path) -> bool:
 
 def _even(text: Text, reader: Iterator[list[str]]) -> Iterator[list[str]]:
     width = len(text.header)
-    line = empty = 0
+    line, empty = text.skipped, 0
     headed = False
     for row in reader:
         if row == [END]:
             return
         if row and row[-1].endswith(END):
             raise DataError(f"{text.path} ends within a quote that was opened in the row at line {line + 1:,}. Close or remove it.")
-        line = reader.line_num  # type: ignore[attr-defined]
+        line = text.skipped + reader.line_num  # type: ignore[attr-defined]
         if len(row) != width:
             if not row:  # an empty line; below a single name an empty cell, unless nothing follows
                 empty += headed and width == 1
@@ -139,6 +147,31 @@ def _delimiter(sample: str) -> str:
         if width > 1 and merit > most:
             best, most = mark, merit
     return best
+
+
+def _refuse_title(path: Path, sample: str, rows: list[list[str]], skipped: int) -> None:
+    """DataError where a first line of one cell, narrower than most, is a title, and a line below it holds the column names."""
+    width = len(rows[0])
+    even = all(len(row) == width for row in rows)
+    if even and width > 1:
+        return
+    for mark in DELIMITERS:
+        cut = _parsed(sample, mark)
+        common, count = Counter(map(len, cut)).most_common(1)[0]
+        place = next(place for place, row in enumerate(cut) if len(row) == common)
+        names, below = cut[place], cut[place + 1 :]
+        if common < max(3, len(cut[0]) + 1) or sum(map(bool, map(str.strip, cut[0]))) > 1 or 2 * count <= len(cut):
+            continue
+        if any(map(_is_number, names)) or not below:  # a row of values
+            continue
+        if even and any(len(row) != common for row in below):  # one column of texts may have such marks
+            continue
+        reader = csv.reader(io.StringIO(sample, newline=""), delimiter=mark)
+        line = skipped + next(reader.line_num for row in reader if row == names)
+        raise DataError(
+            f"the first line of {path}, {cut[0][0][:60]!r}, looks like a title: it has fewer cells than most others, which have {common}. "
+            f"Line {line} seems to hold the column names ({', '.join(names[:3])}); remove the lines above it."
+        )
 
 
 def _refuse_other_delimiter(path: Path, rows: list[list[str]], delimiter: str) -> None:

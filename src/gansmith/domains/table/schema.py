@@ -29,11 +29,12 @@ class Column:
               stands for the rest; of a constant: its one value
     step      of a number: what its values are whole multiples of (1: integers, 0.01: two decimals), of a date in seconds; None: any value
     lowest, highest  of numbers and dates, as seen; of an id the highest number, behind which ids are made
-    form      how a value is written: the strftime format of a date (mixed zones as %z, a shared one as it stands; %-d: no leading zero;
-              %3f: milliseconds; %^b and %_b: months in capitals and in small letters), the pattern of an id ("C-######": # a digit, ~ a
-              hex digit, @ a capital letter, & a small one; "+1": numbers counted on, maybe behind a prefix), "1,234.5" for a number with
-              thousands separators, "1234,5" with a decimal comma, "1234.50" with always two decimals, "$1,234.50", "1234.5%",
-              "(1,234.5)" with what stands round it, "1.50e+03" in scientific notation; else empty
+    form      how a value is written: the strftime format of a date (mixed zones as %z or %:z, a shared one as it stands; %-d: no leading
+              zero; %3f: milliseconds; %^b and %_b: months in capitals and in small letters), the pattern of an id ("C-######": # a digit,
+              ~ a hex digit, @ a capital letter, & a small one; "+1": numbers counted on, maybe behind a prefix), "1,234.5" for a number
+              with thousands separators, "1234,5" with a decimal comma, "1234.50" with always two decimals, "$1,234.50", "1234.5%",
+              "(1,234.5)" with what stands round it, "1.50e+03" in scientific notation, "1234.5g3" rounded to three significant digits;
+              else empty
     missing   share of the rows in which there is no value
     blank     how a missing value is written
     """
@@ -94,11 +95,13 @@ class Constraint:
 
 @dataclass(frozen=True)
 class Schema:
-    """All columns in their order; `target`, the one that models are to predict, if any; and what must hold between them."""
+    """All columns in their order; `target`, the one that models are to predict, if any; what must hold between them; and the delimiter of
+    the file that they were read from."""
 
     columns: tuple[Column, ...]
     target: str | None = None
     constraints: tuple[Constraint, ...] = ()
+    delimiter: str = ","
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -123,6 +126,7 @@ class Schema:
             "columns": [c.to_dict() for c in self.columns],
             "target": self.target,
             "constraints": [c.to_dict() for c in self.constraints],
+            **({"delimiter": self.delimiter} if self.delimiter != "," else {}),
         }
 
     @classmethod
@@ -131,4 +135,5 @@ class Schema:
             tuple(Column.from_dict(c) for c in values["columns"]),
             values.get("target"),
             tuple(Constraint.from_dict(c) for c in values.get("constraints", ())),
+            values.get("delimiter", ","),
         )

@@ -98,7 +98,7 @@ def _parts(text: str, schema: Schema) -> tuple[str, str, str]:
     signs = list(_SIGN.finditer(text))
     for sign in signs:
         if text[: sign.start()].strip() in schema.names:
-            return text[: sign.start()].strip(), sign[1].replace("==", "="), text[sign.end(1) :].strip()
+            return text[: sign.start()].strip(), sign[1].replace("==", "="), text[sign.end(1) :]
     if not signs:
         raise ConfigError(f"{text!r} is not a condition. Write it like sex=Female, age>60, country!=US, or income= for a missing value.")
     name = text[: signs[0].start()].strip()
@@ -106,8 +106,9 @@ def _parts(text: str, schema: Schema) -> tuple[str, str, str]:
 
 
 def _equal(column: Column, value: str) -> tuple[tuple[Span, ...], bool]:
-    """The values in a list 'a|b', and whether a missing one is among them."""
-    words = [value] if value in column.levels else [word.strip() for word in value.split("|")]
+    """The values in a list 'a|b', and whether a missing one is among them. Each is tried as it stands, then without blanks around it."""
+    whole = next((word for word in (value, value.strip()) if word in column.levels), None)
+    words = [word if word in column.levels else word.strip() for word in value.split("|")] if whole is None else [whole]
     missing = any(not word or (word == column.blank and word not in column.levels) for word in words)
     given = [word for word in words if word and (word != column.blank or word in column.levels)]
     return united(_seen(column, word) for word in given), missing
@@ -128,7 +129,7 @@ def _seen(column: Column, word: str) -> Span:
 def _compared(column: Column, sign: str, word: str, text: str) -> Span:
     if not column.numeric:
         raise ConfigError(f"{text!r} compares {column.name!r}, which has levels without an order. Use = or !=, and a|b for several.")
-    low, high = _number(column, word)
+    low, high = _number(column, word.strip())
     span = {
         ">": (math.nextafter(high, math.inf), math.inf),
         ">=": (low, math.inf),
