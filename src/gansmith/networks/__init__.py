@@ -26,8 +26,8 @@ class NetworkPair:
     `finish` is done to every weight of the discriminator when all its layers are there. `apart` tells whether its logit of a sample depends
     on that sample alone, also in train mode, and `made_apart` whether a generated sample depends on its latent alone; `spread` whether the
     discriminator sees the spread of neighbours in a batch, whatever the settings. `told`: the generator is told a part of the sample and
-    makes the rest (Layout.given). `revision` goes up whenever the same weights make other samples than before, so that what was trained
-    earlier is refused and not drawn wrongly.
+    makes the rest (Layout.given). `sized`: whether the width changes its layers. `revision` goes up whenever the same weights make other
+    samples than before, so that what was trained earlier is refused and not drawn wrongly.
     """
 
     generator: Callable[[Layout, int, int], nn.Module]
@@ -38,6 +38,7 @@ class NetworkPair:
     made_apart: bool = True
     spread: bool = False
     told: bool = False
+    sized: bool = True
     revision: int = 1
 
 
@@ -48,10 +49,11 @@ NETWORKS: dict[str, NetworkPair] = {
         lambda layout, latent, width: dense.DenseGenerator(layout, latent, (width,) * DEPTH),
         lambda layout, width: dense.DenseDiscriminator(layout, (width,) * DEPTH),
     ),
-    # the widths are those of the listing it is named after, so `width` says nothing here
+    # the widths are those of the listing it is named after
     "classic": NetworkPair(
         lambda layout, latent, width: dense.DenseGenerator(layout, latent, dense.CLASSIC_GENERATOR, SLOPE),
         lambda layout, width: dense.DenseDiscriminator(layout, dense.CLASSIC_DISCRIMINATOR),
+        sized=False,
     ),
     # a latent settles every choice, so its size is that of the layout; a discriminator of one choice needs few units
     "row": NetworkPair(

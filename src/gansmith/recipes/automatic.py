@@ -14,7 +14,7 @@ from gansmith.config import Recipe
 from gansmith.engine.probe import Trial
 from gansmith.errors import ConfigError
 from gansmith.layout import Layout
-from gansmith.networks import row
+from gansmith.networks import NETWORKS, row
 from gansmith.penalties import PENALTIES, automatic_gamma
 
 MINUTES = 15.0  # of a run that was given no length
@@ -77,9 +77,10 @@ def resolve_game(recipe: Recipe, situation: Situation) -> Recipe:
     batch = recipe.run.batch or min(_largest_batch(layout, small, cpu), _even(situation.samples))
     if batch % recipe.game.pack:
         raise ConfigError(f"a batch of {batch} cannot be divided into packs of {recipe.game.pack}. Set run.batch to a multiple of it.")
-    width = recipe.network.width or _width(name, layout, cpu)
-    if name == "classic" and width != _width(name, layout, cpu):
-        raise ConfigError("network.width does nothing with network.name=classic, whose layers are those of its source. Leave it out.")
+    usual = _width(name, layout, cpu)
+    width = recipe.network.width or usual
+    if width != usual and not NETWORKS[name].sized:
+        raise ConfigError(f"network.width does nothing with network.name={name}, whose layers are those of its source. Leave it out.")
     few = _few_numbers(layout)
     # dense and light measured: twice the rate diverges, of a batch of 32 the whole one does in time, and half of it learns faster;
     # dense goes with its width as arXiv:2203.03466 has it; the others as published

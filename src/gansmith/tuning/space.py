@@ -20,6 +20,7 @@ import yaml
 from gansmith import config
 from gansmith.config import Recipe
 from gansmith.errors import ConfigError, nearest
+from gansmith.networks import NETWORKS
 
 APART = ("data.", "machine.", "run.")  # what is learned, who does the work, and how a run is kept: no part of the game …
 ALLOWED = ("run.batch", "run.burn_in")  # … but for these
@@ -123,7 +124,7 @@ def automatic(recipe: Recipe, fixed: Collection[str], largest_batch: int, augmen
         found["average.halflife"] = around("average.halflife", HALFLIFE, whole=True)
     if augments:
         found["augment.strength"] = Range(*STRENGTH)
-    if recipe.network.name == "classic":  # its layers are fixed
+    if recipe.network.name and not NETWORKS[recipe.network.name].sized:
         del found["network.width"]
     kept = {name: where for name, where in found.items() if name not in fixed and not (isinstance(where, Choice) and len(where.values) < 2)}
     if not kept:

@@ -63,17 +63,17 @@ def look(path: Path, delimiter: str | None = None) -> Text:
         raise DataError(f"{path} is empty. A table needs a line of column names and a line for each row.")
     sample = sample if whole else sample[: sample.rfind("\n") + 1] or sample
     told = _TOLD.match(sample)
-    sample = sample[told.end() :] if told else sample
+    sample, skipped = (sample[told.end() :], 1) if told else (sample, 0)
     found = delimiter or (told["mark"] if told else _delimiter(sample))
     rows = _parsed(sample, found)
     header = tuple(rows[0])
-    _refuse_title(path, sample, rows, int(told is not None))
+    _refuse_title(path, sample, rows, skipped)
     _refuse_other_delimiter(path, rows, found)
     if whole and not any(map(str.strip, sample.splitlines()[1:])):
         raise DataError(f"{path} has a line of column names but no rows ({', '.join(header[:5])}). A table needs at least 2 rows.")
     spaced = len(header) > 1 and all(cell.startswith(" ") for row in rows for cell in row[1:] if cell)
     header = tuple(cell.strip() for cell in header)
-    return Text(path, encoding, found, spaced, header, (*notes, *_headless(header)), int(told is not None))
+    return Text(path, encoding, found, spaced, header, (*notes, *_headless(header)), skipped)
 
 
 def blocks(text: Text, count: int) -> Iterator[list[list[str]]]:
