@@ -37,7 +37,9 @@ def ill_above(rate: float, since: int = 20, severity: Any = "severe") -> Examine
     return examine
 
 
-def halved(finding: Finding, settings: Mapping[str, Any], tries: int = 0, automatic: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def halved(
+    finding: Finding, settings: Mapping[str, Any], tries: int = 0, automatic: Mapping[str, Any] | None = None, anew: bool = False
+) -> dict[str, Any]:
     return {RATE: settings[RATE] / 2}
 
 
@@ -47,8 +49,8 @@ def made_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(guard, "remedy", halved)
 
 
-def train(runs: Path, **more: Any) -> Path:
-    return tiny.train(runs, GUARDED, **more).path
+def train(runs: Path, settings: Mapping[str, Any] | None = None, **more: Any) -> Path:
+    return tiny.train(runs, {**GUARDED, **(settings or {})}, **more).path
 
 
 # --- going back ----------------------------------------------------------------------------------------------------------
@@ -77,6 +79,27 @@ def test_it_goes_on_as_a_run_that_was_always_so_from_there(tmp_path: Path, monke
     assert (recovery.step, recovery.back) == (10, 0)
     fresh = tiny.train(tmp_path / "fresh", {**GUARDED, RATE: 0.004}).path
     tiny.assert_same_end(run, fresh)
+
+
+@pytest.mark.parametrize("stop", [None, 3])
+def test_steps_of_the_discriminator_are_changed_from_the_start_alone(
+    stop: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A step takes other samples then, so that a run goes on as one that was always so; also one that was killed in between."""
+    monkeypatch.setattr(guard, "examine", ill_above(0.005, since=5))
+    monkeypatch.setattr(
+        guard, "remedy", lambda f, settings, tries, automatic, anew: {RATE: 0.004, **({"game.critics": 1} if anew else {})}
+    )
+    several = {"game.critics": 2, "run.samples": STEPS * BATCH}
+    if stop is None:
+        run = train(tmp_path / "mended", settings=several)
+    else:
+        with pytest.raises(Crash):
+            train(tmp_path / "mended", settings=several, audience=CrashAt(stop))
+        run = gansmith.train(resume=tmp_path / "mended" / "digits-1").path
+    (recovery,) = guard.recoveries(RunFolder(run))
+    assert (recovery.step, recovery.back, recovery.changes) == (10, 0, {RATE: 0.004, "game.critics": 1})
+    tiny.assert_same_end(run, tiny.train(tmp_path / "fresh", {**GUARDED, RATE: 0.004, "run.samples": STEPS * BATCH}).path)
 
 
 def test_a_network_of_ones_own_is_given_back_as_it_was_brought(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,7 +176,7 @@ def stops_above(rate: float) -> Examine:
 
 def test_what_is_not_finite_is_gone_back_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(guard, "examine", stops_above(1.0))
-    monkeypatch.setattr(guard, "remedy", lambda finding, settings, tries, automatic: {RATE: 1e-3})
+    monkeypatch.setattr(guard, "remedy", lambda finding, settings, *_: {RATE: 1e-3})
     run = RunFolder(tiny.train(tmp_path, {**GUARDED, RATE: 1e36}).path)
     (recovery,) = guard.recoveries(run)
     assert recovery.code == "H210"

@@ -345,6 +345,14 @@ class TestPoints:
 
 
 class TestSettingsTellTheCause:
+    def test_samples_that_stay_far_away_are_put_down_to_a_momentum_that_overshoots(self) -> None:
+        overshot = {"optimiser.beta1": 0.9}
+        found = outcome("H209", made(FAR, settings=overshot))
+        assert isinstance(found, Finding)
+        assert found.message == "the samples are far from the data; a momentum of 0.9 makes both networks overshoot."
+        assert outcome("H209", made(FAR)) == outcome("H209", made(settings=overshot)) == Clear("H209")
+        assert outcome("H209", made(FAR, settings=overshot, ticks=ticks(step=lambda share: 30 * share))) == Clear("H209")  # it is short
+
     def test_a_weak_penalty_alone_is_no_illness(self) -> None:
         assert outcome("H214", made(ticks=ticks(gamma=lambda share: 0.0))) == Clear("H214")
 

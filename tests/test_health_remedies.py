@@ -61,6 +61,7 @@ present = st.fixed_dictionaries(
         "optimiser.lr_discriminator": rates,
         "optimiser.beta1": st.sampled_from([0.0, 0.5]),
         "game.kept": st.sampled_from([1.0, 0.1]),
+        "game.critics": st.sampled_from([1, 5]),
         "augment.policy": st.sampled_from(["few", "ada", "none"]),
         "augment.strength": st.sampled_from([0.0, 0.5, 1.0]),
         "average.halflife": st.sampled_from([0, 5, 20_000, 10**8]),
@@ -70,14 +71,14 @@ present = st.fixed_dictionaries(
 )
 
 
-@given(st.sampled_from(CODES), present, st.booleans())
-def test_every_change_is_legal_and_a_change_and_they_end(code: str, settings: Mapping[str, Any], known: bool) -> None:
+@given(st.sampled_from(CODES), present, st.booleans(), st.booleans())
+def test_every_change_is_legal_and_a_change_and_they_end(code: str, settings: Mapping[str, Any], known: bool, anew: bool) -> None:
     now, automatic = {**AUTOMATIC, **settings}, AUTOMATIC if known else None
     for tries in range(10):
-        changes = remedy(finding(code), now, tries, automatic)
+        changes = remedy(finding(code), now, tries, automatic, anew)
         if not changes:
             break
-        assert changes.keys() <= FREE
+        assert changes.keys() <= (FREE | {"game.critics"} if anew else FREE)
         assert all(now[name] != value for name, value in changes.items())
         now = merged(now, changes)
         assert all(now[name] == value for name, value in changes.items())
@@ -109,6 +110,12 @@ class TestTowardsTheAutomaticRecipe:
         assert now["penalty.clip"] is None
         assert now["game.kept"] == 1.0
         assert (now["optimiser.lr_generator"], now["optimiser.lr_discriminator"]) == (1e-3, 1e-3)  # a tenth of it is too low
+
+    def test_several_steps_of_the_discriminator_for_one_are_given_up_where_a_run_begins_anew(self) -> None:
+        sick = {**AUTOMATIC, **SICK, "game.critics": 5}
+        in_the_middle, anew = (remedy(finding("H205"), sick, 0, AUTOMATIC, anew) for anew in (False, True))
+        assert anew == {**in_the_middle, "game.critics": 1}
+        assert "game.critics" not in in_the_middle
 
     def test_rates_a_little_lower_are_kept(self) -> None:
         slow = {**AUTOMATIC, **SICK, "optimiser.lr_generator": 5e-4, "optimiser.lr_discriminator": 5e-4}

@@ -133,12 +133,12 @@ class Guard:
     def _recovery(self, finding: Finding, step: int) -> Recovery | None:
         """What would be done about a finding; None where nothing more can be."""
         tries = sum(r.code == finding.code for r in self._changed)
-        changes = remedy(finding, self.settings, tries, self.history.data.get("automatic"))
-        if not changes:
-            return None
         # a second try of the same goes farther back, so that no state is come to twice with the same settings ahead
         moments = [m for m in sorted(map(checkpoint.step_of, self.run.moments()), reverse=True) if m <= BEFORE * step]
         back = moments[tries] if tries < len(moments) else 0
+        changes = remedy(finding, self.settings, tries, self.history.data.get("automatic"), back == 0)
+        if not changes:
+            return None
         return Recovery(step, back, finding.code, finding.message, changes, len(self._changed) + 1)
 
     def _look(self, step: int) -> None:

@@ -1,5 +1,5 @@
-"""What a run changes when it goes back to its last healthy moment: settings alone, and none that the shape of a network or the order of the
-samples depends on."""
+"""What a run changes when it goes back to its last healthy moment: settings alone, and none that the shape of a network depends on. One on
+which the samples of a step depend is changed only where the run begins anew."""
 
 from __future__ import annotations
 
@@ -24,11 +24,13 @@ WEIGHTS = ("penalty.gamma", "penalty.gamma_end")
 
 @dataclass(frozen=True)
 class Now:
-    """What a step of a treatment knows: the run's settings, those the automatic recipe would choose for the data, what was found."""
+    """What a step of a treatment knows: the run's settings, those the automatic recipe would choose for the data, what was found, and
+    whether the run begins anew."""
 
     settings: Mapping[str, Any]
     automatic: Mapping[str, Any]
     finding: Finding
+    anew: bool
 
     def number(self, name: str) -> float | None:
         return number(self.settings.get(name))
@@ -41,14 +43,17 @@ class Now:
 Step = Callable[[Now], Changes]
 
 
-def remedy(finding: Finding, settings: Mapping[str, Any], tries: int = 0, automatic: Mapping[str, Any] | None = None) -> Changes:
+def remedy(
+    finding: Finding, settings: Mapping[str, Any], tries: int = 0, automatic: Mapping[str, Any] | None = None, anew: bool = False
+) -> Changes:
     """Dotted settings and their new values, each other than it is; {} where nothing more can be done, or settings cannot mend the illness.
 
     settings   of the run as it is: dotted name -> value
     tries      how often this illness was treated before in this run; each time goes further
     automatic  what the automatic recipe would have chosen for the data, dotted name -> value: remedies go towards it
+    anew       the run goes back to its start
     """
-    now = Now(settings, automatic or {}, finding)
+    now = Now(settings, automatic or {}, finding, anew)
     for step in TREATMENTS.get(finding.code, ())[tries:]:
         if changes := {name: value for name, value in step(now).items() if name in settings and settings[name] != value}:
             return changes
@@ -56,13 +61,15 @@ def remedy(finding: Finding, settings: Mapping[str, Any], tries: int = 0, automa
 
 
 def usual_game(now: Now) -> Changes:
-    """What the automatic recipe plays: relativistic pairing, R1 and R2 of the automatic weight, and about its learning rates."""
+    """What the automatic recipe plays: relativistic pairing, R1 and R2 of the automatic weight, about its learning rates; and, from the
+    start, one step of the discriminator for one of the generator, which else takes too few in a run of that many samples."""
     centring = max(CENTRING[0], now.number("loss.centring") or 0.0)
     betas = {name: usual for name in BETAS if (usual := now.usual(name)) is not None}
     return {
         "loss.name": "relativistic",
         "loss.centring": centring,
         "game.kept": 1.0,
+        **({"game.critics": 1} if now.anew else {}),
         **betas,
         **_about_usual_rates(now),
         **usual_penalty(now),

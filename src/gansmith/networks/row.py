@@ -67,6 +67,8 @@ class RowGenerator(nn.Module):
             chosen[where] = True
         self.register_buffer("chosen", chosen, persistent=False)
         self.parts = [where for where, _ in places]
+        nexts = [part.start for part in self.parts[1:]] + [layout.channels]
+        self.rests = [slice(part.stop, end) for part, end in zip(self.parts, nexts, strict=True)]  # what belongs to each
         self.start = init(nn.Linear(layout.channels + self.count, width), gain=1.0)
         self.blocks = nn.Sequential(*(Residual(width, norm=True) for _ in range(DEPTH)), nn.LayerNorm(width))
         self.finish = init(nn.Linear(width, layout.channels), gain=0.0)
@@ -77,9 +79,13 @@ class RowGenerator(nn.Module):
 
     def logits(self, x: Tensor, mask: Tensor) -> Tensor:
         """What is likely given the choices of x [B, C] in the mask [B, n]: log odds [B, C] within each choice, up to a constant."""
-        h = self.start(torch.cat((x * self.chosen, mask), 1))
-        found: Tensor = self.finish(self.blocks(h))
+        found: Tensor = self.finish(self.blocks(self._shown(x, mask)))
         return found.float()
+
+    def _shown(self, x: Tensor, mask: Tensor) -> Tensor:
+        """What the first layer makes of the choices of x [B, C] in the mask [B, n].  [B, W]"""
+        found: Tensor = self.start(torch.cat((x * self.chosen, mask), 1))
+        return found
 
     def surprise(self, x: Tensor, condition: Tensor) -> Tensor:
         """How unlikely the choices of x [B, C] that are not told are held, given those that are: the mean of -log p over them, in nats.
@@ -104,20 +110,33 @@ class RowGenerator(nn.Module):
         x = torch.where(self.chosen, self._spread(made), noise)
         return torch.where(mask[:, self.owner] > 0, told, x)
 
+    @torch.no_grad()
     def draw(self, latent: Tensor, condition: Tensor, open: Open | None = None) -> Tensor:
-        """Rows [B, C] made choice by choice. `open` tells before each which choices there still are; it leaves at least one of each."""
+        """Rows [B, C] made choice by choice, without a gradient. `open` tells before each which choices there still are; it leaves at
+        least one of each."""
         x, mask, _ = given.split(condition, self.count)
         x, mask = x.clone(), mask.clone()
         noise, order = self._noise(latent)
         order = order.masked_fill(mask > 0, -torch.inf).argsort(1)  # what is told comes first, and is passed over
-        places = noise.masked_fill(self.chosen, 0.0)
+        h, weights = self._shown(x, mask).float(), self.start.weight.T.contiguous()
         for step in range(int(mask.sum(1).min()), self.count):
             now = order[:, step : step + 1]
-            mine = self.owner == now
-            likely = self.logits(x, mask) + noise
-            left = mine & self.chosen if open is None else mine & self.chosen & open(x, mask)
-            made = places.scatter(1, likely.masked_fill(~left, -torch.inf).argmax(1, keepdim=True), 1.0)
-            x = torch.where(mine & (mask.gather(1, now) == 0), made, x)
+            left = None if open is None else open(x, mask)
+            ready = self.blocks(h)
+            asked = torch.where(mask.gather(1, now) > 0, self.count, now).flatten()
+            together = asked.argsort().split(asked.bincount(minlength=self.count + 1).tolist())
+            # rows that are asked for the same: only its outputs are computed, and what the first layer learns of it is added
+            for choice, rows in enumerate(together[: self.count]):
+                if not len(rows):
+                    continue
+                part, rest = self.parts[choice], self.rests[choice]
+                likely = F.linear(ready[rows], self.finish.weight[part], self.finish.bias[part]).float() + noise[rows, part]
+                if left is not None:
+                    likely = likely.masked_fill(~left[rows, part], -torch.inf)
+                made = part.start + likely.argmax(1)
+                x[rows, made] = 1.0
+                x[rows, rest] = noise[rows, rest]
+                h[rows] += weights[made] + weights[self.channels + choice]
             mask.scatter_(1, now, 1.0)
         return x
 

@@ -216,11 +216,15 @@ def oscillation(history: History) -> Finding | None:
         raise Absent(f"the distance from the data was measured {len(live)} times, too few to see an oscillation.")
     swing = over(median(abs(b - a) for a, b in pairwise(late)), median(late))
     momentum = number(history.settings.get("optimiser.beta1")) or 0.0
-    if not (still or momentum > limit.MOMENTUM) or swing < limit.SWING or not poor(history, window(history)):
+    swings, overshoots = still and swing >= limit.SWING, momentum > limit.MOMENTUM and not short(history)
+    if not (swings or overshoots) or not poor(history, window(history)):
         return None
-    what = f"the distance from the data swings by {swing:.0%} from one examination to the next"
-    what += ", and is no smaller than before" if still else ""
-    what += f"; a momentum of {momentum:g} makes both networks overshoot." if momentum > limit.MOMENTUM else "."
+    signs = ["the samples are far from the data"]
+    if swings:
+        signs = [f"the distance from the data swings by {swing:.0%} from one examination to the next, and is no smaller than before"]
+    if overshoots:
+        signs.append(f"a momentum of {momentum:g} makes both networks overshoot")
+    what = f"{'; '.join(signs)}."
     advice = (
         "Set optimiser.beta1=0, halve optimiser.lr_generator and optimiser.lr_discriminator, triple penalty.gamma, or use a "
         "larger run.batch."
