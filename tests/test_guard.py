@@ -87,9 +87,7 @@ def test_steps_of_the_discriminator_are_changed_from_the_start_alone(
 ) -> None:
     """A step takes other samples then, so that a run goes on as one that was always so; also one that was killed in between."""
     monkeypatch.setattr(guard, "examine", ill_above(0.005, since=5))
-    monkeypatch.setattr(
-        guard, "remedy", lambda f, settings, tries, automatic, anew: {RATE: 0.004, **({"game.critics": 1} if anew else {})}
-    )
+    monkeypatch.setattr(guard, "remedy", lambda f, settings, tries, automatic, anew: {RATE: 0.004, **({"game.critics": 1} if anew else {})})
     several = {"game.critics": 2, "run.samples": STEPS * BATCH}
     if stop is None:
         run = train(tmp_path / "mended", settings=several)
