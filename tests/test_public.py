@@ -75,6 +75,17 @@ def test_the_reference_page_has_every_setting_with_its_meaning() -> None:
     assert all(meaning != "None" for _, meaning in rows)
 
 
+def test_the_reference_page_says_what_the_docstrings_say() -> None:
+    page, stale = REFERENCE.read_text(encoding="utf-8"), []
+    for name in (name for name in gansmith.__all__ if not name.startswith("_")):
+        value = getattr(gansmith, name)
+        own = {name: value} if callable(value) or isinstance(value, ModuleType) else {}
+        if inspect.isclass(value):
+            own |= {f"{name}.{key}": member for key, member in vars(value).items() if not key.startswith("_") and inspect.isroutine(member)}
+        stale += [key for key, member in own.items() if (inspect.getdoc(member) or "") not in page]
+    assert not stale, "run `make reference`"
+
+
 def test_the_version_is_that_of_the_package() -> None:
     declared = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
     assert gansmith.__version__ == declared
