@@ -304,7 +304,7 @@ def rates(both: float) -> dict[str, float]:
     return {"optimiser.lr_generator": both, "optimiser.lr_discriminator": both}
 
 
-RATE = {"ring": 2e-3, "grid": 2e-3, "digits": 1e-3, "fashion": 1.5e-3}  # of the automatic recipe …
+RATE = {"ring": 2e-3, "grid": 2e-3, "digits": 1e-3, "fashion": 1.5e-3}  # of the generator in the automatic recipe …
 GAMMA = {"ring": 0.02, "grid": 0.02, "digits": 0.19, "fashion": 2.7}  # … and about the weight of its penalty
 FREE = {"penalty.gamma": 0.0, "loss.centring": 0.0}  # nothing holds the discriminator
 ALONE = {"data.labels": "none"}  # nothing but the discriminator keeps the generator from one class
@@ -532,6 +532,7 @@ def game(name: str, **more: float) -> dict[str, Any]:
 HEALTHY = (
     Case("ring", "ring", seeds=(1, 2, 3, 4, 5)),
     Case("ring-shorter", "ring", length=0.7),
+    Case("ring-half", "ring", length=0.5),  # as long as the shortest sick ones, which cannot be mended to be better than such a run
     Case("ring-longer", "ring", length=2.0, seeds=(1,)),
     Case("ring-wide", "ring", settings={"network.width": 256}, seeds=(1,)),
     Case("ring-batch-64", "ring", settings={"run.batch": 64}, length=0.7, seeds=(1,)),
@@ -541,6 +542,7 @@ HEALTHY = (
     Case("ring-pack", "ring", settings={"game.pack": 2}, seeds=(1,)),
     Case("ring-held-more", "ring", settings={"penalty.gamma": 3 * GAMMA["ring"]}, seeds=(1,)),
     Case("grid", "grid", seeds=(1, 2, 3)),
+    Case("grid-half", "grid", length=0.5),
     Case("grid-nonsaturating", "grid", settings=game("nonsaturating"), seeds=(1,)),
     Case("grid-held-less", "grid", settings={"penalty.gamma": GAMMA["grid"] / 3}, seeds=(1,)),
     Case("digits", "digits", seeds=range(1, 11)),
@@ -574,6 +576,8 @@ HEALTHY = (
     Case("digits-own-norm", "digits", parts=lambda shape: {"generator": Dense(shape, norm=0.1)}),
     Case("digits-own-pair", "digits", parts=lambda shape: {"generator": Dense(shape), "discriminator": Judge(shape)}, length=1.5),
     Case("fashion", "fashion", seeds=(1, 2, 3)),
+    Case("fashion-shorter", "fashion", length=0.7),
+    Case("fashion-half", "fashion", length=0.5),
     Case("fashion-classes5", "fashion-classes5", seeds=(1,)),
     Case("fashion-alone", "fashion", settings=ALONE, seeds=(1,)),
     Case("fashion-nonsaturating", "fashion", settings=game("nonsaturating"), seeds=(1,)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,16 @@ import pytest
 import torch
 from PIL import Image
 from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm as spectral
 
 import gansmith
 import tiny
+from gansmith.config import Recipe
 from gansmith.engine import probe
 from gansmith.errors import ConfigError, DataError, RunError, TrainingError
+from gansmith.layout import Block, Layout
 from gansmith.losses import LossPair
+from gansmith.verbs.parts import Parts, apart
 from tiny import STEPS, TICK, Crash, Watching, assert_same_end, train
 
 RANDOM = np.random.default_rng(0)
@@ -223,6 +228,39 @@ def test_a_generator_of_ones_own_may_play_against_the_recipes(tmp_path: Path) ->
     assert len(run.sample(3, label="8")) == 3
     run = train(tmp_path, BARE, discriminator=Judge())
     assert len(gansmith.load(run.path).sample(3)) == 3
+
+
+class Neighbours(Judge):
+    """One that is also told how different the samples of its group are (arXiv:1710.10196)."""
+
+    def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
+        groups = x.reshape(min(4, len(x)), -1, *x.shape[1:])
+        spread = groups.std(0, correction=0).mean((1, 2, 3)).repeat(len(groups))
+        return super().forward(x) + spread[:, None]
+
+
+@pytest.mark.parametrize(
+    ("made", "alone"),
+    [
+        (lambda: Judge(), True),
+        (lambda: nn.Sequential(nn.Flatten(), nn.Dropout(), spectral(nn.Linear(64, 1))), True),
+        (lambda: nn.Sequential(nn.Flatten(), nn.Linear(64, 8), nn.BatchNorm1d(8), zeroed(nn.Linear(8, 1))), False),
+        (lambda: Neighbours(), False),
+    ],
+    ids=["plain", "dropout and spectral norm", "batch norm", "spread"],
+)
+def test_whether_a_discriminator_of_ones_own_looks_at_its_batch_is_tried(made: Callable[[], nn.Module], alone: bool) -> None:
+    """Real and generated samples must not share a batch then."""
+    network = made()
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    assert apart(Recipe(), Layout((Block("grey", 1, "bounded"),), (8, 8)), Parts(discriminator=network)) == alone
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+
+
+def zeroed(layer: nn.Linear) -> nn.Linear:
+    for parameter in layer.parameters():
+        nn.init.zeros_(parameter)
+    return layer
 
 
 def test_an_auxiliary_classifier_of_ones_own(tmp_path: Path) -> None:

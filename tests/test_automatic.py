@@ -294,6 +294,30 @@ def test_what_needs_a_strength_is_given_one(layout: Layout, settings: dict[str, 
     assert resolve_game(config.merge(Recipe(), settings), Situation(layout, 60_000, 100.0, "cpu")).augment.strength == strength
 
 
+def test_a_strength_that_adapts_rises_by_itself() -> None:
+    found = [
+        resolve_game(config.merge(Recipe(), {f"augment.{name}": True}), situation_of(5_000)).augment.rise for name in ("adapt", "pseudo")
+    ]
+    assert found == [0, 200 * 5_000]
+
+
+def situation_of(samples: int) -> Situation:
+    return Situation(picture(1, 28, 28), samples, 100.0, "cpu")
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"network.name": "stylegan2"}, "which network.name=stylegan2 rescales"),
+        ({"network.name": "sngan"}, "which network.name=sngan rescales"),
+        ({"network.spectral": True}, "which network.spectral=true rescales"),
+    ],
+)
+def test_weights_that_are_rescaled_are_not_clipped(settings: dict[str, object], words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        resolve_game(config.merge(Recipe(), {"penalty.clip": 0.01, **settings}), situation_of(1_000))
+
+
 def test_few_pictures_are_not_said_to_be_augmented_where_there_is_nothing_to_do_it_with() -> None:
     recipe = config.merge(Recipe(), {"augment.policy": "none"})
     assert resolve_game(recipe, Situation(picture(1, 28, 28), 300, 100.0, "cpu")).augment.strength == 0.0

@@ -55,6 +55,7 @@ def people() -> Conditions:
         (["-1", "1", "-1"], "yes/no", [0, 1, 0]),
         (["no", "yes", "yes"], "yes/no", [0, 1, 1]),
         (["1", "2", "3"], "number", [-(1.5**0.5), 0, 1.5**0.5]),
+        (["-1", "0", "1"], "number", [-(1.5**0.5), 0, 1.5**0.5]),
         ([5, 5, 5], "number", [0, 0, 0]),
         (["b", "a", "b"], "choice", [[0, 1], [1, 0], [0, 1]]),
     ],
@@ -104,6 +105,7 @@ def test_names_of_single_numbers() -> None:
     [
         (["1", "", "0"], "no value of 'x' for 1 of 3"),
         (["1", None, "0"], "no value of 'x'"),
+        ([1.5, float("nan"), float("nan"), 2.5], "no value of 'x' for 2 of 4"),
         (["1.5", "2", "nan"], "holds numbers and 'nan'"),
         (["1", "2", "inf"], "holds numbers and 'inf'"),
         (["1", "2", "1e300"], "holds numbers and '1e300'"),
@@ -134,6 +136,19 @@ def test_of_many_rows_those_nearest_to_a_number_are_taken() -> None:
     assert min(twice) >= 548
     assert max(twice) <= 652
     assert len(set(twice)) > 40
+
+
+@given(st.lists(st.floats(-1e6, 1e6, width=32), min_size=2, max_size=10))
+def test_every_value_that_is_shown_can_be_asked_for(values: list[float]) -> None:
+    rows = of_matrix(np.array(values, np.float32)[:, None], ["age"], "here")
+    for record in rows.records():
+        (found,) = Conditions(rows.drawn(np.array([0.5]), record), rows.columns).records()
+        assert found["age"] == pytest.approx(record["age"], abs=2e-5 * rows.columns[0].spread)
+
+
+def test_no_may_be_asked_for_as_minus_one() -> None:
+    rows = of_matrix(np.array([[-1.0], [1.0], [1.0]]), ["smiling"], "here")
+    assert Conditions(rows.drawn(np.array([0.5]), {"smiling": -1}), rows.columns).records() == [{"smiling": False}]
 
 
 @pytest.mark.parametrize(

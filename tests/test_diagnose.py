@@ -21,6 +21,7 @@ from gansmith.config import Recipe
 from gansmith.errors import ConfigError, RunError, StorageError
 from gansmith.health import checks, lines
 from gansmith.health.history import History
+from gansmith.pages.health import Undone
 from gansmith.records import Finding, Outcome, Severity
 from gansmith.runs import RunFolder, write_json, write_text
 from gansmith.verbs import diagnose as verb
@@ -105,7 +106,7 @@ def test_every_check_answers_and_the_charts_are_written(run: RunFolder) -> None:
     assert found.recorded == verb.Recorded("finished", 400, 6400, 1.0, 80, 20)
     assert found.recoveries == tuple(dict(r) for r in made.RECOVERIES)
     assert found.gaps == ()
-    text = made.Reader(found.page.read_text(encoding="utf-8")).said
+    text = made.Reader((run.path / "diagnosis.html").read_text(encoding="utf-8")).said
     for words in ("zoo-1", "Went back", "Signals over the run", "Logits of samples", "6,400 real samples seen in 1 min 15 s"):
         assert words in text, words
     assert not list(run.path.glob(".*.part"))
@@ -218,6 +219,34 @@ def test_a_history_cut_off_in_the_middle_is_read_up_to_there(run: RunFolder) -> 
     found = diagnose(run.path)
     assert (found.recorded.records, found.recorded.examinations) == (79, 19)
     assert (found.recorded.state, found.recorded.share) == ("unfinished", 79 / 80)
+
+
+def test_a_log_that_is_lost_is_no_run_that_has_not_begun(run: RunFolder) -> None:
+    lines = run.log.read_text(encoding="utf-8").splitlines(keepends=True)
+    run.log.write_text("".join(lines[:40]), encoding="utf-8")
+    assert "log.jsonl ends at step 200, although the run went on to step 400 at least." in said_of(run)
+    run.log.unlink()
+    told = said_of(run)
+    assert "log.jsonl is missing or empty, although this run was trained. Copy the whole folder again" in told
+    assert "--resume" not in told
+
+
+def test_findings_are_told_where_there_is_no_place_for_the_page(run: RunFolder, tmp_path: Path) -> None:
+    run.diagnosis.unlink(missing_ok=True)
+    run.diagnosis.mkdir()
+    found = diagnose(run.path)
+    assert found.page is None
+    assert found.to_dict()["page"] is None
+    assert "The page of charts was not written: " in found.gaps[-1]
+    assert len(found.outcomes) == len(checks.CHECKS)
+    (tmp_path / "there.html").mkdir()
+    with pytest.raises(StorageError):
+        diagnose(run.path, out=tmp_path / "there.html")
+
+
+def test_a_process_that_was_replaced_undid_nothing(run: RunFolder) -> None:
+    lost = {**made.RECOVERIES[0], "changes": {}}
+    assert verb._undone(run, lost) == Undone()
 
 
 @pytest.mark.parametrize("where", [{"step": "x"}, {"step": None}, {"step": {}}, {"seen": {}}, {"seen": 10**400}, {"share": math.inf}])

@@ -18,6 +18,7 @@ from gansmith import config
 from gansmith.engine import checkpoint, guard
 from gansmith.errors import NotFinite, RunError
 from gansmith.health.history import History
+from gansmith.losses import LOSSES
 from gansmith.records import Clear, Finding, Outcome
 from gansmith.runs import RunFolder
 from tiny import BATCH, STEPS, TICK, Crash, Watching
@@ -129,6 +130,21 @@ def test_each_try_goes_farther_and_there_are_only_so_many(tmp_path: Path, monkey
     assert [r.back for r in found] == sorted((r.back for r in found), reverse=True)
     assert len({(r.back, tuple(r.changes.items())) for r in found}) == guard.TRIES
     assert run.records()[-1]["step"] == STEPS  # then it goes on to its end
+
+
+def test_a_loss_of_ones_own_is_not_said_to_be_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: set[str] = set()
+
+    def spied(finding: Finding, settings: Mapping[str, Any], *_: Any) -> dict[str, Any]:
+        seen.update(settings)
+        return {RATE: 0.004}
+
+    monkeypatch.setattr(guard, "remedy", spied)
+    train(tmp_path / "own", loss=LOSSES["hinge"])
+    assert "loss.centring" in seen
+    assert "loss.name" not in seen
+    train(tmp_path / "named")
+    assert "loss.name" in seen
 
 
 def test_nothing_is_done_where_nothing_can_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,6 +35,7 @@ from gansmith.layout import Batch, Block, Layout
 from gansmith.losses import LOSSES
 from gansmith.networks import NETWORKS
 from gansmith.networks.devices import spectral
+from gansmith.networks.heads import bounded
 from gansmith.networks.row import RowDiscriminator, RowGenerator, latents
 from gansmith.penalties import PENALTIES, around, between, correlation
 
@@ -82,7 +83,7 @@ def written_out(players: Players, batch: Batch, draw: Draw, objective: Objective
         places = [(reals[i] + draw.uniform[i] * (fakes[i] - reals[i]), i, None) for i in range(size)]
     if kind.points is around:
         assert draw.directions is not None
-        places = [(reals[i] + batch.x.std() / 2 * draw.directions[i], i, None) for i in range(size)]
+        places = [(reals[i] + batch.x.std(correction=0) / 2 * draw.directions[i], i, None) for i in range(size)]
     costs = [kind.cost(slope(x, conditions[i], direction)) for x, i, direction in places]
     return loss + gamma * torch.cat(costs).sum() / size
 
@@ -234,16 +235,21 @@ def test_now_and_then_a_generated_sample_is_shown_as_real() -> None:
     assert_moved_by(loss, players, "discriminator", F.softplus(made - real).mean())
 
 
-def test_what_passes_for_real_does_not_make_the_discriminator_look_less_sure() -> None:
-    players, batch, draw = players_(), batch_(12), noise_(12, pseudo=True).critics[0]
+@pytest.mark.parametrize("pack", [1, 2])
+def test_what_passes_for_real_does_not_make_the_discriminator_look_less_sure(pack: int) -> None:
+    """Nor does it change how many generated samples there are for a real one: a sure one would look as if it erred."""
+    players, batch, draw = players_(pack=pack), batch_(24), noise_(24, pseudo=True).critics[0]
     assert draw.swap is not None
-    players.memory["strength"].fill_(0.5)
-    _, record = discriminator_move(players, batch, draw, objective_(adapt=True), rates_())
+    assert draw.pseudo is not None
+    players.memory["strength"].fill_(0.3)
+    _, record = discriminator_move(players, batch, draw, objective_(adapt=True, pack=pack), rates_())
     g, d, c = players.generator.network, players.discriminator.network, batch.condition
     assert c is not None
-    real, made = d(batch.x, c)[draw.swap >= 0.5], d(g(draw.latent, c), c)
-    assert 0 < len(real) < 12
-    torch.testing.assert_close(record["sureness"], sureness(real, made))
+    shown = torch.where((draw.swap < 0.3)[:, None, None, None], g(draw.pseudo, c), batch.x)
+    real, made = (d(packed(x, pack), packed(c, pack)) for x in (shown, g(draw.latent, c)))
+    honest = torch.tensor([all(u >= 0.3 for u in part) for part in draw.swap.split(pack)])
+    assert 0 < honest.sum() < len(real)
+    torch.testing.assert_close(record["sureness"], sureness(real[honest], made[honest]))
 
 
 @forms
@@ -493,6 +499,38 @@ def test_the_path_length_is_brought_to_what_is_remembered(made: type[nn.Module] 
     game = -players.discriminator.network(g(draw.latent, batch.condition), batch.condition).mean()
     assert_moved_by(loss, players, "generator", game + 3.0 * cost)
     torch.testing.assert_close(record["loss_g"], game)
+
+
+class Driven(nn.Module):
+    """A generator whose numbers are clamped, those of the first channel driven far out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(4)
+        self.body = nn.Linear(LATENT + 3, 32)
+        with torch.no_grad():
+            self.body.bias[:16] = -50.0
+
+    def forward(self, latent: Tensor, condition: Tensor) -> Tensor:
+        return bounded(self.body(torch.cat((latent, condition), 1)) / 4).reshape(-1, *LAYOUT.shape)
+
+
+def test_numbers_that_are_clamped_are_no_part_of_a_paths_length() -> None:
+    """The gradient that leads a number back from beyond its end is none of the generator's slope: that is the slope of a true clamp."""
+    players, batch, draw = Players(Driven(), players_().discriminator.network), batch_(4), noise_(4, path=True).generator
+    assert draw.directions is not None
+    assert batch.condition is not None
+    _, record = generator_move(players, batch, draw, objective_(weights=Weights(path=1.0)), RATES)
+    body, step = players.generator.network.body, 1e-3
+    assert isinstance(body, nn.Linear)
+
+    def along(latent: Tensor) -> Tensor:
+        x = (body(torch.cat((latent, batch.condition), 1)) / 4).clamp(-1, 1)  # type: ignore[list-item]
+        return (x * draw.directions.flatten(1)).sum(1) / 16**0.5  # type: ignore[union-attr]
+
+    with torch.no_grad():
+        moved = torch.stack([(along(draw.latent + step * e) - along(draw.latent - step * e)) / (2 * step) for e in torch.eye(LATENT)], 1)
+    torch.testing.assert_close(record["path_length"], moved.norm(dim=1).mean(), rtol=1e-3, atol=1e-4)
 
 
 def test_orthogonal_rows_of_the_generator_are_asked_for() -> None:

@@ -201,9 +201,10 @@ def test_a_point_between_two_samples_is_on_the_line_that_joins_them(shape: tuple
 def test_a_point_around_a_real_sample_is_half_a_deviation_away_in_each_number() -> None:
     real, fake, n = 3 * normal(3, 1000, 2, 5) + 7
     found = around(real, fake, normal(1000), (n - 7) / 3)
-    torch.testing.assert_close(found, real + real.std() / 2 * (n - 7) / 3)
+    torch.testing.assert_close(found, real + real.std(correction=0) / 2 * (n - 7) / 3)
     assert (found - real).std().item() == pytest.approx(1.5, rel=0.03)
     assert torch.equal(around(real, fake, normal(1000), torch.zeros_like(n)), real)
+    assert torch.equal(around(torch.ones(1, 1), torch.ones(1, 1), torch.ones(1), torch.ones(1, 1)), torch.ones(1, 1))  # of a single number
 
 
 NORMS: dict[str, Callable[[Tensor], Tensor]] = {

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from duel import batch_, jitter, noise_, objective_, players_, rates_
 from gansmith import ema
-from gansmith.engine.moves import Draw, Noise, Objective, Weights, discriminator_move, generator_move, looking_ahead
+from gansmith.engine import steps
+from gansmith.engine.moves import Draw, Noise, Objective, Record, Weights, discriminator_move, generator_move, looking_ahead
 from gansmith.engine.optimisers import OPTIMISERS
 from gansmith.engine.players import FOLLOW, Players
 from gansmith.engine.steps import parts_of, step
@@ -225,6 +226,18 @@ def test_extra_gradient_moves_both_players_from_where_they_were_by_the_slope_of_
         assert (record["grad_d"].item(), record["grad_g"].item()) == pytest.approx((there[0].abs().item(), there[1].abs().item()))
         assert players.generator.weights.item() == pytest.approx(x.item(), abs=1e-6)
         assert players.discriminator.weights.item() == pytest.approx(y.item(), abs=1e-6)
+
+
+def test_both_slopes_of_an_unrolled_generator_look_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = []
+
+    def spied(*words: Any) -> tuple[Tensor, Record]:
+        looks.append(words[-1] is not None and callable(words[-1]))
+        return generator_move(*words)
+
+    monkeypatch.setattr(steps, "generator_move", spied)
+    step(bilinear("extra"), STILL, UNUSED, objective_("wasserstein", extra=True, unrolled=1), rates_(gamma=0.0), alone)
+    assert looks == [True, True]
 
 
 def test_in_alternation_the_generator_meets_the_discriminator_that_has_moved() -> None:

@@ -19,6 +19,8 @@ Kind = Literal["yes/no", "number", "choice"]
 Asked = Mapping[str, Any]  # values of some columns, by name
 
 YES, NO = frozenset(("1", "true", "yes")), frozenset(("0", "false", "no"))
+MINUS = "-1"  # no, where yes is 1
+KEPT = 1e-5  # of a deviation: what float32 keeps of a number, and what a file that was written with it may be off by
 LARGEST = 1e30  # of a number; the square of a larger one is soon beyond float64
 FEW_CHOICES = 10  # so many different texts are a choice however few samples there are
 LIKE = 50  # rows nearest to the numbers asked for, from which the rest of a condition is drawn
@@ -61,13 +63,14 @@ class Column:
                 raise ConfigError(f"{self.name}={value} does not occur in the data; {nearest(str(value), self.choices)}")
             return np.eye(self.size, dtype=np.float32)[self.choices.index(str(value).strip())]
         if self.kind == "yes/no":
-            if word not in YES | NO:
+            if word not in YES | NO | {MINUS}:
                 raise ConfigError(f"{self.name}={value} is neither yes nor no; give {self.known}.")
             return np.array([word in YES], np.float32)
         number = _number(word)
-        if number is None or not self.lowest <= number <= self.highest:
+        near = KEPT * self.spread
+        if number is None or not self.lowest - near <= number <= self.highest + near:
             raise ConfigError(f"{self.name}={value} is not possible; give a number in the range of the data, {self.known}.")
-        return np.array([(number - self.centre) / self.spread], np.float32)
+        return np.array([(min(max(number, self.lowest), self.highest) - self.centre) / self.spread], np.float32)
 
     def decode(self, part: np.ndarray) -> list[Any]:
         """The values of numbers [N, size]: true or false, numbers to a hundred-thousandth of their deviation, words."""
@@ -75,7 +78,7 @@ class Column:
             return [self.choices[k] for k in part.argmax(1)]
         if self.kind == "yes/no":
             return [bool(v > 0.5) for v in part[:, 0]]
-        digits = 5 - math.floor(math.log10(self.spread))  # what float32 keeps of a deviation
+        digits = -math.floor(math.log10(KEPT * self.spread))
         return [round(float(v), digits) for v in self.in_units(part)[:, 0]]
 
     def in_units(self, part: np.ndarray) -> np.ndarray:
@@ -223,7 +226,7 @@ def of_records(records: Sequence[Mapping[str, Any]], where: str) -> Conditions:
     columns, parts = [], []
     for name in records[0]:
         values = [record.get(name) for record in records]
-        empty = [i for i, value in enumerate(values) if value is None or str(value).strip() == ""]
+        empty = [i for i, value in enumerate(values) if _is_empty(value)]
         if empty:
             raise DataError(
                 f"{where} have no value of {name!r} for {len(empty):,} of {len(records):,} samples. Fill them in, or remove the column."
@@ -266,7 +269,7 @@ def _column(name: str, values: Sequence[Any], where: str) -> tuple[Column, np.nd
         return Column(name, "yes/no"), np.array([[word in YES] for word in words], np.float32)
     if all(n is not None for n in numbers):
         found = np.array(numbers, np.float64)
-        if set(numbers) == {-1.0, 1.0}:
+        if set(numbers) == {float(MINUS), 1.0}:
             return Column(name, "yes/no"), (found[:, None] > 0).astype(np.float32)
         mean, std = _moments(found)
         column = Column(name, "number", (), mean, std, float(found.min()), float(found.max()))
@@ -293,7 +296,12 @@ def _moments(values: np.ndarray) -> tuple[float, float]:
 def _word(value: Any) -> str:
     """A value as it is compared: 1, 1.0, True and ' true' alike as far as yes and no go."""
     word = str(value).strip().lower()
-    return {"1.0": "1", "0.0": "0", "-0.0": "0"}.get(word, word)
+    return {"1.0": "1", "0.0": "0", "-0.0": "0", "-1.0": MINUS}.get(word, word)
+
+
+def _is_empty(value: Any) -> bool:
+    """Whether there is no value: none, nothing written, or what numpy and pandas have in the place of one."""
+    return value is None or str(value).strip() == "" or (isinstance(value, float) and math.isnan(value))
 
 
 def _number(word: str) -> float | None:

@@ -132,7 +132,9 @@ class AugmentSettings(Settings):
         None, ge=0, le=1, description="probability of each change; above 0.8 it may show in samples; None: 0.8 for few pictures, else 0"
     )
     rise: int | None = Field(
-        None, ge=0, description="samples seen over which the strength rises from 0; None: 200 times the number of training samples"
+        None,
+        ge=0,
+        description="samples seen over which the strength rises from 0; None: 200 for each training sample, 0 if it adapts",
     )
     adapt: bool = Field(False, description="adapt the strength, up to `strength`, to how sure the discriminator is of its samples (ADA)")
     pseudo: bool = Field(False, description="show generated samples as real with the same probability (APA)")

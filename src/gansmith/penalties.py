@@ -61,7 +61,7 @@ def around(real: Tensor, fake: Tensor, uniform: Tensor, normal: Tensor) -> Tenso
 
     real [B, ...], fake unused, uniform unused, normal [B, ...] -> [B, ...].  arXiv:1705.07215
     """
-    return real + 0.5 * real.std() * normal
+    return real + 0.5 * real.std(correction=0) * normal
 
 
 @dataclass(frozen=True)

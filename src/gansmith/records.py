@@ -44,7 +44,12 @@ Outcome = Finding | Clear | NotApplicable
 
 def as_typed(changes: Mapping[str, Any]) -> str:
     """Settings as they would be typed: "run.batch=64, penalty.gamma=0.3"."""
-    return ", ".join(f"{name}={f'{value:.3g}' if isinstance(value, float) else value}" for name, value in changes.items())
+    return ", ".join(f"{name}={typed(value)}" for name, value in changes.items())
+
+
+def typed(value: Any) -> str:
+    """A setting's value as it would be typed."""
+    return "null" if value is None else f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from gansmith.engine.watch import add_line, record_of
 from gansmith.errors import RunError
 from gansmith.health.checks import all_look_from, examine, findings
 from gansmith.health.history import History
-from gansmith.health.remedies import remedy
+from gansmith.health.remedies import changeable, remedy
 from gansmith.records import Finding, Recovery
 from gansmith.runs import RunFolder, write_text
 
@@ -136,10 +136,10 @@ class Guard:
         # a second try of the same goes farther back, so that no state is come to twice with the same settings ahead
         moments = [m for m in sorted(map(checkpoint.step_of, self.run.moments()), reverse=True) if m <= BEFORE * step]
         back = moments[tries] if tries < len(moments) else 0
-        changes = remedy(finding, self.settings, tries, self.history.data.get("automatic"), back == 0)
+        changes = remedy(finding, changeable(self.settings, self.history.data), tries, self.history.data.get("automatic"), back == 0)
         if not changes:
             return None
-        return Recovery(step, back, finding.code, finding.message, changes, len(self._changed) + 1)
+        return Recovery(step, back, finding.code, finding.message, changes, len(self.recoveries) + 1)
 
     def _look(self, step: int) -> None:
         found = tuple(findings(examine(self._until(step))))

@@ -210,10 +210,11 @@ def discriminator_move(
             "logit_fake": made.mean(),
         }
         if objective.adapt:
-            honest = real
-            if draw.swap is not None and objective.pack == 1:  # what was made to pass for real would make it look less sure than it is
-                honest = real[draw.swap >= strength] if (draw.swap >= strength).any() else real
-            record |= {"sureness": control.sureness(honest, made), "strength_now": players.memory["strength"].clone()}
+            if draw.swap is not None:  # what was made to pass for real would make it look less sure than it is
+                honest = packed((draw.swap >= strength).float()[:, None], objective.pack).amin(1) > 0
+                if honest.any():
+                    real, made = real[honest], made[honest]
+            record |= {"sureness": control.sureness(real, made), "strength_now": players.memory["strength"].clone()}
     return loss, record
 
 
@@ -250,7 +251,8 @@ def generator_move(
             loss, record["surprise"] = loss + weights.likelihood * cost, cost
     if weights.path:
         assert draw.directions is not None
-        lengths = penalties.path_lengths(fake, style, draw.directions)
+        free = fake.detach().abs() != 1.0  # what is clamped does not move, though a gradient passes it (networks.heads.bounded)
+        lengths = penalties.path_lengths(fake, style, draw.directions * free)
         cost = (lengths - players.memory["path_length"]).square().mean()
         loss, record["path"], record["path_length"] = loss + weights.path * cost, cost, lengths.mean()
     if weights.orthogonal:

@@ -59,7 +59,8 @@ def _look_ahead(players: Players, batch: Batch, noise: Noise, objective: Objecti
     """Bring both players to where a move of each would lead, from the same place; their next step is taken from where they were."""
     d, g = players.discriminator, players.generator
     d.minimise(discriminator_move(players, batch, noise.critics[-1], objective, rates, gamma)[0])
-    g.minimise(generator_move(players, batch, noise.generator, objective, rates)[0])
+    ahead = looking_ahead(players, batch, noise.generator, objective, rates) if objective.unrolled else None
+    g.minimise(generator_move(players, batch, noise.generator, objective, rates, ahead)[0])
     for player, rate in ((d, rates.lr_discriminator), (g, rates.lr_generator)):
         reduce(player.gradient)
         player.look_ahead(rate, rates.beta1, rates.beta2)

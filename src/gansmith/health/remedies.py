@@ -15,6 +15,8 @@ Changes = dict[str, Any]
 STEEPEST = 1e6  # weight of a penalty, beyond which more of it is no remedy
 SLOWEST = 1e-7  # learning rate, below which a run does not move
 FACTOR = 3.0  # by which a weight is changed: less is not felt (docs/penalty.md), more may be the opposite illness
+PUBLISHED = 10.0  # weight of a penalty that asks for a slope of 1 (arXiv:1704.00028) …
+ONE_CENTRED = ("wgan-gp", "lp", "dragan")  # … which these do
 STRENGTH = 0.8  # of the augmentation, above which it may show in samples (arXiv:2006.06676)
 CENTRING = (1e-3, 1e-1)  # weight of the square of the mean logit: the usual one, and the largest that is tried
 RATES = ("optimiser.lr_generator", "optimiser.lr_discriminator")
@@ -24,13 +26,11 @@ WEIGHTS = ("penalty.gamma", "penalty.gamma_end")
 
 @dataclass(frozen=True)
 class Now:
-    """What a step of a treatment knows: the run's settings, those the automatic recipe would choose for the data, what was found, and
-    whether the run begins anew."""
+    """What a step of a treatment knows: the run's settings, those the automatic recipe would choose for the data, what was found."""
 
     settings: Mapping[str, Any]
     automatic: Mapping[str, Any]
     finding: Finding
-    anew: bool
 
     def number(self, name: str) -> float | None:
         return number(self.settings.get(name))
@@ -53,23 +53,30 @@ def remedy(
     automatic  what the automatic recipe would have chosen for the data, dotted name -> value: remedies go towards it
     anew       the run goes back to its start
     """
-    now = Now(settings, automatic or {}, finding, anew)
-    for step in TREATMENTS.get(finding.code, ())[tries:]:
-        if changes := {name: value for name, value in step(now).items() if name in settings and settings[name] != value}:
+    now, treatment = Now(settings, automatic or {}, finding), TREATMENTS.get(finding.code, ())
+    # from the start also one step of the discriminator for one of the generator, which else takes too few in a run of that many samples
+    always = {"game.critics": 1} if anew and {usual_game, exact_numbers} & set(treatment) else {}
+    for step in treatment[tries:]:
+        if changes := {name: value for name, value in (always | step(now)).items() if name in settings and settings[name] != value}:
             return changes
     return {}
 
 
+def changeable(settings: Mapping[str, Any], data: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of a run that other values would do something for: the name of a loss does nothing where a loss was brought."""
+    own = data.get("own")
+    fixed = {"loss.name"} if isinstance(own, Mapping) and own.get("loss") else set()
+    return {name: value for name, value in settings.items() if name not in fixed}
+
+
 def usual_game(now: Now) -> Changes:
-    """What the automatic recipe plays: relativistic pairing, R1 and R2 of the automatic weight, about its learning rates; and, from the
-    start, one step of the discriminator for one of the generator, which else takes too few in a run of that many samples."""
+    """What the automatic recipe plays: relativistic pairing, R1 and R2 of the automatic weight, and about its learning rates."""
     centring = max(CENTRING[0], now.number("loss.centring") or 0.0)
     betas = {name: usual for name in BETAS if (usual := now.usual(name)) is not None}
     return {
         "loss.name": "relativistic",
         "loss.centring": centring,
         "game.kept": 1.0,
-        **({"game.critics": 1} if now.anew else {}),
         **betas,
         **_about_usual_rates(now),
         **usual_penalty(now),
@@ -86,16 +93,17 @@ def usual_penalty(now: Now) -> Changes:
 
 
 def firmer(now: Now) -> Changes:
-    """A stronger penalty, where there is one."""
+    """A stronger penalty; the automatic one where there is none."""
+    if not now.number("penalty.gamma"):
+        return usual_penalty(now)
     return {name: min(FACTOR * w, STEEPEST) for name in WEIGHTS if (w := now.number(name)) and w < STEEPEST}
 
 
 def looser(now: Now) -> Changes:
-    """The automatic weight where that is less, else a weaker penalty."""
-    usual = now.usual("penalty.gamma")
-    of_slopes = now.settings.get("penalty.name") in ("r1+r2", "r1", "r2")
+    """The automatic weight where that is less, of a penalty that asks for a slope of 1 the published one, else a weaker penalty."""
+    usual = PUBLISHED if now.settings.get("penalty.name") in ONE_CENTRED else now.usual("penalty.gamma")
     weights = {name: w for name in WEIGHTS if (w := now.number(name))}
-    return {name: usual if usual and of_slopes and w > FACTOR * usual else w / FACTOR for name, w in weights.items()}
+    return {name: usual if usual and w > FACTOR * usual else w / FACTOR for name, w in weights.items()}
 
 
 def slower(now: Now) -> Changes:
@@ -160,7 +168,7 @@ def quicker_average(now: Now) -> Changes:
     present, usual = now.number("average.halflife"), now.usual("average.halflife")
     if present is None:
         return {}
-    return {"average.halflife": int(usual) if usual is not None and usual < present else int(present / 10)}
+    return {"average.halflife": int(usual) if usual is not None and usual < present else max(1, int(present / 10))}
 
 
 def revived(now: Now) -> Changes:

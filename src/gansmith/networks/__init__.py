@@ -120,6 +120,11 @@ def apart(settings: NetworkSettings, layout: Layout) -> bool:
     return pair(settings, layout).apart and not settings.spread
 
 
+def smoothed(settings: NetworkSettings, layout: Layout) -> bool:
+    """Whether the weights of the discriminator of resolved settings are held at a norm, so that it needs no gradient penalty."""
+    return settings.spectral or pair(settings, layout).finish is spectral
+
+
 def divisible(settings: NetworkSettings, layout: Layout) -> bool:
     """Whether both networks of resolved settings take each sample alone, so that processes may divide a batch."""
     return apart(settings, layout) and pair(settings, layout).made_apart

@@ -33,7 +33,7 @@ def weights(network: nn.Module) -> Iterator[tuple[nn.Module, str]]:
 
 
 def spectral(network: Network) -> Network:
-    """Divide every weight by its largest singular value, so that no layer stretches a sample; gives the network back.  arXiv:1802.05957
+    """Divide every weight by its largest singular value, so that its matrix stretches nothing; gives the network back.  arXiv:1802.05957
 
     A weight of more axes than two is taken as a matrix of its first axis against the others. In train mode each pass takes one step of the
     power method, whose vectors are buffers. A weight that starts at zero has no direction to be scaled, so it is drawn like the others.

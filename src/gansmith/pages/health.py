@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from gansmith.health import checks
+from gansmith.health.checks.looking import CERTAIN
 from gansmith.pages.words import plain
 from gansmith.records import Clear, Finding, NotApplicable, Outcome, as_typed
 
@@ -129,7 +130,8 @@ def explained(code: str) -> str:
 
 def evidence(finding: Finding) -> list[tuple[str, str]]:
     """The numbers and names behind a finding, in words."""
-    return [(key.replace("_", " "), plain(value)) for key, value in finding.evidence.items() if value not in (None, [], {})]
+    shown = {key: value for key, value in finding.evidence.items() if key != CERTAIN and value not in (None, [], {})}
+    return [(key.replace("_", " "), plain(value)) for key, value in shown.items()]
 
 
 def back(recoveries: Iterable[Line]) -> list[int]:

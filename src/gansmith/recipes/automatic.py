@@ -81,6 +81,11 @@ def resolve_game(recipe: Recipe, situation: Situation) -> Recipe:
     width = recipe.network.width or usual
     if width != usual and not NETWORKS[name].sized:
         raise ConfigError(f"network.width does nothing with network.name={name}, whose layers are those of its source. Leave it out.")
+    if recipe.penalty.clip is not None and (recipe.network.spectral or NETWORKS[name].finish):
+        raise ConfigError(
+            "penalty.clip bounds the weights as they are stored, which "
+            f"{'network.spectral=true' if recipe.network.spectral else f'network.name={name}'} rescales. Leave one of the two out."
+        )
     few = _few_numbers(layout)
     # dense and light measured: twice the rate diverges, of a batch of 32 the whole one does in time, and half of it learns faster;
     # dense goes with its width as arXiv:2203.03466 has it; the others as published
@@ -108,7 +113,7 @@ def resolve_game(recipe: Recipe, situation: Situation) -> Recipe:
         "penalty.gamma": gamma,
         "penalty.gamma_end": gamma,
         "augment.strength": STRONGEST if _augments(recipe, layout, samples) else 0.0,
-        "augment.rise": BY_HEART * samples,
+        "augment.rise": 0 if recipe.augment.adapt else BY_HEART * samples,  # what adapts rises by itself
         "optimiser.lr_generator": rate,
         "optimiser.lr_discriminator": quicker * rate,
         "optimiser.lr_end": 0.01 if name in ("dense", "row") else 0.1,

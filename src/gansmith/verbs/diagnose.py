@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gansmith import config, pages, runs
-from gansmith.errors import RunError
+from gansmith.errors import RunError, StorageError
 from gansmith.health.checks import examine, findings
 from gansmith.health.history import History
 from gansmith.pages import Health, RunRecord
@@ -47,7 +47,7 @@ class Diagnosis:
     recoveries: tuple[dict[str, Any], ...]  # each time the run went back and on with other settings
     gaps: tuple[str, ...]  # a sentence for each record that is not whole
     summary: str  # how many checks found something, nothing, and did not apply
-    page: Path  # with the charts
+    page: Path | None  # with the charts; None where there was no place for it
 
     @property
     def healthy(self) -> bool:
@@ -76,7 +76,7 @@ class Diagnosis:
             "past": [{"title": titled(p.finding.code), **p.to_dict()} for p in self.past],
             "recoveries": list(self.recoveries),
             "gaps": list(self.gaps),
-            "page": str(self.page),
+            "page": None if self.page is None else str(self.page),
         }
 
 
@@ -87,7 +87,7 @@ def diagnose(run: str | Path, *, out: str | Path | None = None, command: str = "
     out      a folder, or a path ending in .html; None: the page becomes diagnosis.html in the run's own folder
     command  shown as what makes the page again
 
-    RunError where the folder is no run, ConfigError where a newer gansmith wrote it, StorageError where there is no room.
+    RunError where the folder is no run, ConfigError where a newer gansmith wrote it, StorageError where `out` cannot be written.
     """
     folder = runs.find(run)
     history = history_of(folder)
@@ -103,14 +103,21 @@ def diagnose(run: str | Path, *, out: str | Path | None = None, command: str = "
         seconds=history.speeds[-1].get("seconds") if history.speeds else None,
         health=health,
     )
-    page = _place(folder, out)
     words = ["gansmith", "diagnose", str(run), *(["--out", str(out)] if out is not None else [])]
-    runs.write_text(page, pages.diagnosis(record, command or shlex.join(words), version("gansmith")))
+    page: Path | None = None
+    gaps = health.gaps
+    try:
+        runs.write_text(_place(folder, out), pages.diagnosis(record, command or shlex.join(words), version("gansmith")))
+        page = _place(folder, out)
+    except StorageError as error:
+        if out is not None:
+            raise
+        gaps = (*gaps, f"The page of charts was not written: {error} Name another place with --out.")
     step = int(history.ticks[-1]["step"]) if history.ticks else 0
     examined = len(history.exams)
     recorded = Recorded(record.state, step, record.seen, record.share, len(history.ticks), examined, history.stopped)
     recoveries = tuple(dict(r) for r in health.recoveries)
-    return Diagnosis(str(run), recorded, outcomes, health.findings, health.past, recoveries, health.gaps, health.summary, page)
+    return Diagnosis(str(run), recorded, outcomes, health.findings, health.past, recoveries, gaps, health.summary, page)
 
 
 def _place(folder: RunFolder, out: str | Path | None) -> Path:
@@ -176,14 +183,18 @@ def _past(course: Sequence[tuple[int, Sequence[Finding]]], now: Collection[str])
 
 
 def _undone(folder: RunFolder, recovery: Mapping[str, Any]) -> Undone:
-    """What the run had recorded when it went back; nothing where that was not kept."""
+    """What the run had recorded when it went back; nothing where that was not kept, or nothing was undone."""
+    if not recovery.get("changes"):  # it went on from where it was
+        return Undone()
     kept = RunFolder(folder.tries / str(recovery.get("number")))
     return Undone(tuple(kept.records()), tuple(kept.exams()), tuple(kept.looks()), tuple(kept.speeds()))
 
 
 def _gaps(folder: RunFolder, history: History) -> Iterator[str]:
     """What there is not to be judged by, and why, in a sentence each."""
-    if not history.ticks:
+    if not history.ticks and (history.exams or folder.saved() or folder.generator.exists()):
+        yield f"{folder.log} is missing or empty, although this run was trained. Copy the whole folder again from its source."
+    elif not history.ticks:
         yield (
             "This run has no record of any training: it ended before its first tick. "
             f"Go on with: gansmith train --resume {shlex.quote(str(folder.path))}"
@@ -192,6 +203,10 @@ def _gaps(folder: RunFolder, history: History) -> Iterator[str]:
         off = history.settings.get("run.exams") == 0
         why = "run.exams=0 switched this off" if off else "an older gansmith trained it, or it ended before the first examination"
         yield f"The networks of this run were never examined ({why}), so most checks do not apply. Train it again to get them all."
+    end = history.ticks[-1]["step"] if history.ticks else 0
+    later = [exam["step"] for exam in history.exams if exam["step"] > end]
+    if history.ticks and len(later) >= SEVERAL:  # one may have been written just before a kill
+        yield f"{folder.log} ends at step {end:,}, although the run went on to step {later[-1]:,} at least."
     if _data(folder) is None:
         yield f"{folder.data} cannot be read, so nothing is known about the data. Copy the whole folder again from its source."
     kept = {

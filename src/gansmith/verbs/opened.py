@@ -31,7 +31,7 @@ from gansmith.layout import Batch, Layout
 from gansmith.metrics.gauge import coarse, gauge
 from gansmith.randomness import seed_of, stream
 from gansmith.recipes import automatic
-from gansmith.verbs.parts import Parts, apart, check_parts, networks_of, of_the_whole_batch, pair_of
+from gansmith.verbs.parts import Parts, apart, check_parts, networks_of, of_the_whole_batch, pair_of, smoothed
 
 MEMORY = "memory:"  # the source of data that were passed from Python
 BY_HEART = 2_000  # training samples, up to which they may be learned by heart, and are all compared
@@ -276,6 +276,7 @@ class Opened:
             "facts": dict(self.collection.facts),
             "findings": [f.to_dict() for f in self.collection.findings],
             "own": parts.own,
+            "smoothed": smoothed(recipe, self.layout, parts),
             "revision": networks.revision(recipe.network),
             "automatic": self.automatic(recipe, device),
             "probe": [

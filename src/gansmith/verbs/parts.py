@@ -19,6 +19,8 @@ from gansmith.errors import ConfigError, nearest
 from gansmith.layout import Layout
 from gansmith.randomness import seed_of
 
+HALF = 4  # samples: as many as one group of those whose spread is commonly taken together (arXiv:1710.10196)
+
 
 @dataclass(frozen=True)
 class Parts:
@@ -54,10 +56,38 @@ def networks_of(recipe: Recipe, layout: Layout, parts: Parts) -> tuple[nn.Module
 
 
 def apart(recipe: Recipe, layout: Layout, parts: Parts) -> bool:
-    """Whether the discriminator judges each sample by itself: of one that was brought, whether it has no batch normalisation."""
+    """Whether the discriminator judges each sample by itself, also in train mode.
+
+    One that was brought is tried on a batch and on its half, unless it has batch normalisation: with a last layer that begins with zeros
+    nothing would show.
+    """
     if parts.discriminator is None:
         return networks.apart(recipe.network, layout)
-    return not any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in parts.discriminator.modules())
+    if any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in parts.discriminator.modules()):
+        return False
+    judged = layout.packed(recipe.game.pack)
+    x = torch.randn(2 * HALF, *judged.shape, generator=torch.Generator().manual_seed(0))
+    condition = nn.functional.one_hot(torch.zeros(len(x), dtype=torch.int64), judged.condition).float() if judged.condition else None
+    whole = _in_training(parts.discriminator, x, condition)[:HALF]
+    half = _in_training(parts.discriminator, x[:HALF], None if condition is None else condition[:HALF])
+    return torch.allclose(whole, half, rtol=1e-3, atol=1e-5 * float(whole.abs().max()))
+
+
+def _in_training(discriminator: nn.Module, x: Tensor, condition: Tensor | None) -> Tensor:
+    """Its logits [B] as it gives them while it trains, but for what it leaves to chance; of a copy, for a pass may change it."""
+    copied = copy.deepcopy(discriminator).cpu().train()
+    for module in copied.modules():
+        if isinstance(module, nn.modules.dropout._DropoutNd):
+            module.eval()
+    with torch.no_grad():
+        return logits_of(copied, x, condition).float()
+
+
+def smoothed(recipe: Recipe, layout: Layout, parts: Parts) -> bool:
+    """Whether the discriminator's weights are held by spectral norm: of one that was brought, whether torch keeps its vectors in it."""
+    if parts.discriminator is None:
+        return networks.smoothed(recipe.network, layout)
+    return any(name.endswith("_u") for name, _ in parts.discriminator.named_buffers())
 
 
 def of_the_whole_batch(recipe: Recipe, layout: Layout) -> str | None:

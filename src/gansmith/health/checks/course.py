@@ -35,10 +35,7 @@ def not_finite(history: History) -> Finding | None:
     where = named.group(1) if named else next((str(k) for k, v in last.items() if isinstance(v, float) and not math.isfinite(v)), None)
     if where is None:
         return None
-    advice = "Halve optimiser.lr_generator and optimiser.lr_discriminator and triple penalty.gamma; the last good checkpoint is kept."
-    if history.settings.get("machine.precision") == "bf16":
-        advice = f"Set machine.precision=fp32. {advice}"
-    return Finding("H210", "severe", f"the {where} is not finite.", advice, {"where": where, CERTAIN: True})
+    return Finding("H210", "severe", f"the {where} is not finite.", "The last good checkpoint is kept.", {"where": where, CERTAIN: True})
 
 
 @check("H215")
@@ -48,17 +45,16 @@ def average_lags(history: History) -> Finding | None:
     live, average, gap = seen.of("off_live"), seen.of("off_average"), seen.of("ema_gap")
     if average < limit.LAGS * live or gap < limit.LAG_GAP:
         return None
-    halflife, length = number(history.settings.get("average.halflife")), _length(history)
-    value = f"{max(1.0, limit.HALFLIFE * length):.0f}" if length is not None else "20000"
-    advice = f"Set average.halflife={value}{f' (it is {halflife:,.0f} samples)' if halflife is not None else ''}."
+    halflife = number(history.settings.get("average.halflife"))
+    advice = "A network of your own with batch statistics must let them follow within a few hundred steps."
     what = f"the averaged generator is at a distance of {average:.2g} from the data, the live one at {live:.2g}."
     return Finding("H215", "warning", what, advice, {"off_average": average, "off_live": live, "apart": gap, "halflife": halflife})
 
 
 def _length(history: History) -> float | None:
-    """Real samples that the whole run will have seen."""
-    seen, known = numbers(history.ticks[-1:], "seen"), number(history.settings.get("run.samples"))
-    return known if known is not None else seen[0] / history.share if seen and history.share > 0 else None
+    """Real samples that the whole run will have seen; None where nothing tells."""
+    seen = numbers(history.ticks[-1:], "seen")
+    return seen[0] / history.share if seen and history.share > 0 else None
 
 
 @check("H216")
@@ -87,13 +83,21 @@ def too_few_steps(history: History) -> Finding | None:
     few, falling = steps is not None and steps < enough, history.share >= limit.SETTLED and stuck(history) is False
     if not few and not falling:
         return None
-    length = _length(history)
     what = f"the samples are far from the data{f', and the whole run has {steps:,.0f} steps' if steps is not None else ''}"
     what += "; they were still getting better." if falling else "."
     longer = max(limit.LONGER, 2 * over(enough, steps)) if steps is not None else limit.LONGER
-    value = f"={float(f'{longer * length:.2g}'):.0f} (it is {length:,.0f})" if length is not None else f" {longer:.0f} times as high"
     evidence = {"steps": steps, "off_average": seen.maybe("off_average"), CERTAIN: short(history)}
-    return Finding("H217", "warning", what, f"Train a new run with run.samples{value}.", evidence)
+    return Finding("H217", "warning", what, _train_longer(history, longer), evidence)
+
+
+def _train_longer(history: History, times: float) -> str:
+    """The setting that ended the run, so many times as large."""
+    minutes, samples, length = number(history.settings.get("run.minutes")), number(history.settings.get("run.samples")), _length(history)
+    if minutes is not None and (samples is None or length is None or length < samples):
+        return f"Train a new run with run.minutes={float(f'{times * minutes:.2g}'):g} (it is {minutes:g})."
+    if (now := length if samples is None else samples) is None:
+        return f"Train a new run with run.samples {times:.0f} times as high."
+    return f"Train a new run with run.samples={float(f'{times * now:.2g}'):.0f} (it is {now:,.0f})."
 
 
 def _too_few_for_rows(history: History) -> Finding | None:
@@ -105,7 +109,7 @@ def _too_few_for_rows(history: History) -> Finding | None:
     if (late := over(before - now, surprise[0] - now)) < limit.FALLING:
         return None
     what = f"unseen rows were still becoming more likely when the run ended: {late:.0%} of the whole improvement came in its last third."
-    return Finding("H217", "warning", what, "Train a new run with run.samples three times as high.", {"surprise": now, "late": late})
+    return Finding("H217", "warning", what, _train_longer(history, 3), {"surprise": now, "late": late})
 
 
 @check("H219")
@@ -188,5 +192,7 @@ def process_lost(history: History) -> Finding | None:
     what = (
         history.stopped if now else f"a process was lost {lost} time{'s' if lost > 1 else ''}; the run went on from its newest checkpoint."
     )
-    advice = "See workers.log in the run folder; if memory ran out, lower machine.workers or run.batch. Go on with gansmith train --resume."
-    return Finding("H223", "severe" if now else "warning", what, advice, {"times": lost, CERTAIN: True})
+    severity: Severity = "severe" if now else "note" if history.share >= 1 else "warning"
+    advice = "See workers.log in the run folder; if memory ran out, lower machine.workers or run.batch."
+    advice += " Go on with gansmith train --resume." if now else ""
+    return Finding("H223", severity, what, advice, {"times": lost, CERTAIN: True})

@@ -26,11 +26,11 @@ from gansmith.health.checks.looking import (
     window,
 )
 from gansmith.health.history import History, Line, between, lately, number, numbers, typical
+from gansmith.health.remedies import ONE_CENTRED, PUBLISHED
 from gansmith.records import Finding, Severity
 
 PLAYERS = ("generator", "discriminator")
 SMOOTHING = ("penalty.clip", "penalty.lecam", "penalty.consistency", "network.spectral")  # what holds a discriminator beside its slope
-MODERN = "loss.name=relativistic with penalty.name=r1+r2 and the automatic weight (penalty.gamma=null)"
 
 
 @check("H204")
@@ -44,13 +44,12 @@ def discriminator_overfits(history: History) -> Finding | None:
     by_heart = over(train - held, max(train - made, limit.TELLING * seen.of("scatter")))
     if known - unseen < limit.OVERFIT_WINS or by_heart < limit.OVERFIT:
         return None
-    count, strength = number(history.data.get("training")), rate(history, "strength", "augment.strength")
+    count = number(history.data.get("training"))
     what = (
         f"the discriminator ranks training samples above generated ones in {known:.0%} of pairs, but unseen real samples in only "
         f"{unseen:.0%}."
     )
-    samples, now = f"its {count:,.0f} samples" if count else "its samples", f"; it is {strength:g}" if strength is not None else ""
-    advice = f"It has memorised {samples}: augment them (augment.policy=few, augment.strength=0.8{now}), triple penalty.gamma, or add data."
+    advice = f"It has memorised {f'its {count:,.0f} samples' if count else 'its samples'}: add data if you can."
     if not (suffers := [*ills(history, seen), *_follows(history, seen)]):
         return Finding("H204", "note", f"{what[:-1]}; the samples do not show it.", advice, {"wins_train": known, "wins_held": unseen})
     severity: Severity = "severe" if unseen < limit.OVERFIT_BLIND else "warning"
@@ -88,8 +87,7 @@ def discriminator_wins(history: History) -> Finding | None:
     else:
         return None
     name = history.settings.get("loss.name")
-    instead = f" instead of {name}, whose gradient vanishes when the discriminator is sure" if name in limit.VANISHING else ""
-    advice = f"Use {MODERN}{instead}; if you do already, triple penalty.gamma or halve optimiser.lr_discriminator."
+    advice = f"The gradient of {name} vanishes when the discriminator is sure." if name in limit.VANISHING else ""
     evidence = {"wins_train": told, "pull": pull, "logit gap": gap, "generator's gradient, over what it was": left}
     return Finding("H205", "severe", f"the discriminator is right about {told:.0%} of pairs, and {why}.", advice, evidence)
 
@@ -112,16 +110,15 @@ def discriminator_too_weak(history: History) -> Finding | None:
     if short(history) and not slow:  # both have hardly begun
         return None
     what = f"the discriminator is right about only {told:.0%} of pairs, although the samples are far from the data ({off:.2g})"
+    if told < limit.REVERSED:
+        what = f"the discriminator prefers generated samples in {1 - told:.0%} of pairs, although they are far from the data ({off:.2g})"
     if slow:
         what += f"; a step changes its weights by {mine:.1g} of their norm, and the generator's by {other:.1g}"
-    mine_rate, other_rate = (number(history.settings.get(f"optimiser.lr_{player}")) for player in PLAYERS[::-1])
-    lower = mine_rate is not None and other_rate is not None and mine_rate < other_rate
-    quicker = other_rate if lower else 3 * mine_rate if mine_rate is not None else None
-    level = f"={quicker:g} (it is {mine_rate:g})" if quicker is not None else " three times as high"
-    advice = f"Set optimiser.lr_discriminator{level}, or game.critics=2 in a new run; "
-    advice += "if its network is narrower than the generator's, widen it."
+    advice = "If its network is narrower than the generator's, widen it"
+    if history.settings.get("optimiser.name") != "extra":
+        advice += f"; a new run may also set game.critics={(number(history.settings.get('game.critics')) or 1.0) + 1:.0f}"
     evidence = {"wins_train": told, "off_live": off, "moves of the discriminator": mine, "moves of the generator": other}
-    return Finding("H206", "severe", f"{what}.", advice, evidence)
+    return Finding("H206", "severe", f"{what}.", f"{advice}.", evidence)
 
 
 @check("H207")
@@ -134,7 +131,7 @@ def exploding_gradient(history: History) -> Finding | None:
     signs, fast = [f"the gradient of the {p} is {g:,.0f} times what it was" for p, g in burst.items()], {}
     if len(since_share(history, limit.YOUNG)) >= limit.FEWEST and (wrong := next(ills(history, seen := window(history)), None)):
         fast, slope = _too_fast(history), seen.maybe("slope")
-        causes = [sign for sign, _ in fast.values()]
+        causes = [*fast.values()]
         if slope is not None and slope > limit.STEEP:
             causes.append(
                 f"the discriminator's slope at the samples is {slope:,.0f} relative to the spread of the data (healthy: 0.1 to 10)"
@@ -142,13 +139,12 @@ def exploding_gradient(history: History) -> Finding | None:
         signs += [*causes, f"the samples show it: {wrong}"] if causes else []
     if not signs:
         return None
-    lower = " and ".join(advice for _, advice in fast.values()) or "optimiser.lr_generator and optimiser.lr_discriminator to half"
-    advice = f"Set {lower}, keep optimiser.beta1=0, and triple penalty.gamma if that is not enough."
-    return Finding("H207", "severe", f"{'; '.join(signs)}.", advice, {"gradients, over what they were": grown, "heavy": sorted(fast)})
+    advice = "If that is not enough, use a stronger penalty (penalty.gamma) and no momentum (optimiser.beta1=0)."
+    return Finding("H207", "severe", f"{'; '.join(signs)}.", advice, {"gradient now over before": grown, "too fast": sorted(fast)})
 
 
-def _too_fast(history: History) -> dict[str, tuple[str, str]]:
-    """Of each player whose steps are too long: what was seen, and the setting to change."""
+def _too_fast(history: History) -> dict[str, str]:
+    """Of each player whose steps are too long: what was seen."""
     found = {}
     for player in PLAYERS:
         dotted = f"optimiser.lr_{player}"
@@ -164,7 +160,7 @@ def _too_fast(history: History) -> dict[str, tuple[str, str]]:
             sign = f"the weights of the {player} have grown to a root mean square of {weight:.2g} (usual: 0.05 to 0.3)"
         else:
             continue
-        found[player] = sign, f"{dotted}={min(automatic or now, now / 10):.1g} (it is {now:g})"
+        found[player] = sign
     return found
 
 
@@ -199,10 +195,9 @@ def logit_drift(history: History) -> Finding | None:
     level, apart = train / 2 + made / 2, max(abs(train - made), scatter)
     if abs(level) < limit.DRIFTED * max(apart, limit.DRIFT_SCALE):
         return None
-    centring = number(history.settings.get("loss.centring"))
-    advice = f"Set loss.centring={max(0.001, 10 * (centring or 0.0)):g} (it is {centring or 0.0:g}), which pulls the mean logit towards 0."
     severity: Severity = "severe" if abs(level) > limit.DRIFTED_AWAY else "warning"
     what = f"all logits lie around {level:.3g}, while real and generated ones differ by {apart:.2g}."
+    advice = "loss.centring pulls the mean logit towards 0; a lower optimiser.lr_discriminator slows the drift down."
     return Finding("H208", severity, what, advice, {"level": level, "difference": apart})
 
 
@@ -225,10 +220,7 @@ def oscillation(history: History) -> Finding | None:
     if overshoots:
         signs.append(f"a momentum of {momentum:g} makes both networks overshoot")
     what = f"{'; '.join(signs)}."
-    advice = (
-        "Set optimiser.beta1=0, halve optimiser.lr_generator and optimiser.lr_discriminator, triple penalty.gamma, or use a "
-        "larger run.batch."
-    )
+    advice = "A larger run.batch calms the game, too."
     return Finding("H209", "severe", what, advice, {"swing": swing, "distance": median(late), "momentum": momentum})
 
 
@@ -239,30 +231,25 @@ def penalty_too_strong(history: History) -> Finding | None:
     scatter = seen.of("scatter")
     if weight < limit.STRONG_PENALTY or scatter > limit.FLAT:
         return None
-    gamma, automatic = rate(history, "gamma", "penalty.gamma"), usual(history, "penalty.gamma")
+    gamma = rate(history, "gamma", "penalty.gamma")
     what = f"the penalty weight is {times(weight)} the usual one, and the logits hardly differ (standard deviation {scatter:.2g})."
-    level = f"{automatic:.3g}" if automatic else "null, the automatic weight"
-    advice = f"Set penalty.gamma={level} (it is {gamma or 0.0:g})."
     severity: Severity = "severe" if poor(history, seen) else "warning"
-    return Finding("H213", severity, what, advice, {"gamma": gamma, "over the usual": weight, "scatter": scatter})
+    evidence = {"gamma": gamma, "gamma over the usual": weight, "scatter": scatter}
+    return Finding("H213", severity, what, "penalty.gamma=null chooses the automatic weight.", evidence)
 
 
 @check("H214")
 def penalty_too_weak(history: History) -> Finding | None:
     """Nothing holds the discriminator, and the samples show it."""
     weight, seen = penalty(history), window(history)
-    wrong = list(ills(history, seen))
-    if weight > limit.WEAK_PENALTY or any(history.settings.get(name) for name in SMOOTHING) or not wrong:
+    wrong, held = list(ills(history, seen)), history.data.get("smoothed") or any(history.settings.get(name) for name in SMOOTHING)
+    if weight > limit.WEAK_PENALTY or held or not wrong:
         return None
-    gamma, automatic = rate(history, "gamma", "penalty.gamma"), usual(history, "penalty.gamma")
-    slope = seen.maybe("slope")
+    gamma, slope = rate(history, "gamma", "penalty.gamma"), seen.maybe("slope")
     what = f"the penalty weight is {times(weight) + ' the usual one' if gamma else '0'}, and the samples show it: {'; '.join(wrong)}."
-    advice = (
-        f"Set penalty.name=r1+r2 and penalty.gamma={f'{automatic:.3g}' if automatic else 'null, the automatic weight'} "
-        f"(it is {gamma or 0.0:g}), with loss.name=relativistic."
-    )
+    advice = "" if usual(history, "penalty.gamma") else "Set penalty.name=r1+r2 and penalty.gamma=null, the automatic weight."
     severity: Severity = "severe" if poor(history, seen) else "warning"
-    return Finding("H214", severity, what, advice, {"gamma": gamma, "over the usual": weight, "slope": slope})
+    return Finding("H214", severity, what, advice, {"gamma": gamma, "gamma over the usual": weight, "slope": slope})
 
 
 def penalty(history: History) -> float:
@@ -270,8 +257,8 @@ def penalty(history: History) -> float:
     gamma, facts = rate(history, "gamma", "penalty.gamma"), history.data.get("facts")
     if gamma is None:
         raise Absent("the penalty weight is not recorded.")
-    if gamma == 0.0 or history.settings.get("penalty.name") in limit.ONE_CENTRED:
-        return gamma / limit.PUBLISHED
+    if gamma == 0.0 or history.settings.get("penalty.name") in ONE_CENTRED:
+        return gamma / PUBLISHED
     variance = number(facts.get("total_variance")) if isinstance(facts, dict) else None
     if not variance:
         raise Absent("the variance of the data, which decides what penalty weight is usual, is not recorded.")

@@ -4,16 +4,18 @@ look."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import wraps
 from itertools import pairwise
 from statistics import median
 
 from gansmith.health.checks import thresholds as limit
 from gansmith.health.history import History, Line, between, lately, number, numbers, typical
-from gansmith.records import Clear, Finding, NotApplicable, Outcome
+from gansmith.health.remedies import changeable, remedy
+from gansmith.records import Clear, Finding, NotApplicable, Outcome, typed
 
 Look = Callable[[History], Outcome]
+OTHERWISE = ("H216", "H221")  # what the guard would do about these is only the best that can be done in the middle of a run
 CERTAIN = "certain"  # in the evidence of what was read from facts, not concluded: such a finding is a cause, and never explained by another
 
 
@@ -22,7 +24,10 @@ class Absent(Exception):
 
 
 def check(code: str) -> Callable[[Callable[[History], Finding | None]], Look]:
-    """Makes of a function that gives a finding or None, or raises Absent, one that gives an outcome of that code."""
+    """Makes of a function that gives a finding or None, or raises Absent, one that gives an outcome of that code.
+
+    What settings can mend is added to the finding's advice: the changes that the guard would go on with from the start.
+    """
 
     def wrap(function: Callable[[History], Finding | None]) -> Look:
         @wraps(function)
@@ -31,11 +36,23 @@ def check(code: str) -> Callable[[Callable[[History], Finding | None]], Look]:
                 found = function(history)
             except Absent as absent:
                 return NotApplicable(code, str(absent))
-            return Clear(code) if found is None else found
+            return Clear(code) if found is None else replace(found, advice=_advice(found, history))
 
         return look
 
     return wrap
+
+
+def _advice(found: Finding, history: History) -> str:
+    if found.code in OTHERWISE:
+        return found.advice
+    now, automatic = changeable(history.settings, history.data), history.data.get("automatic")
+    changes = remedy(found, now, 0, automatic if isinstance(automatic, Mapping) else None, anew=True)
+    if changes.get("penalty.gamma_end") == changes.get("penalty.gamma"):  # it follows by itself
+        changes.pop("penalty.gamma_end", None)
+    said = [f"{name}={typed(value)} (it is {typed(now[name])})" for name, value in changes.items()]
+    settings = f"Set {', '.join(said[:-1])}{' and ' * (len(said) > 1)}{said[-1]}." if said else ""
+    return " ".join(part for part in (settings, found.advice) if part)
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,6 @@ from gansmith.health.checks.looking import (
     nearer,
     over,
     poor,
-    rate,
     window,
     within_classes,
 )
@@ -36,11 +35,7 @@ def total_collapse(history: History) -> Finding | None:
         what = f"generated samples of one class lie {inside:.2g} times as far apart as real ones: each class is nearly one sample."
     else:
         return None
-    advice = (
-        "Train again with optimiser.lr_generator and optimiser.lr_discriminator halved, the automatic weight "
-        "(penalty.gamma=null) and loss.name=relativistic."
-    )
-    return Finding("H201", "severe", what, advice, {"spread": spread, "spread within classes": inside, "closest": seen.maybe("closest")})
+    return Finding("H201", "severe", what, "", {"spread": spread, "spread within classes": inside, "closest": seen.maybe("closest")})
 
 
 @check("H202")
@@ -71,20 +66,8 @@ def partial_collapse(history: History) -> Finding | None:
         "spread": spread, "spread within classes": inside, "closest": closest, "reached": reached, "could be reached": possible,
         "classes": sorted({*narrow, *missing}),
     }  # fmt: skip
-    return Finding("H202", "warning", f"part of the data's variety is missing: {'; '.join(signs)}.", _more_variety(history), evidence)
-
-
-def _more_variety(history: History) -> str:
-    """What to change first: the game, and where the usual one is played already, half the rates of both players."""
-    of = history.settings
-    if of.get("loss.name") == "relativistic" and of.get("game.kept", 1.0) == 1.0 and rate(history, "gamma", "penalty.gamma"):
-        known = {name: number(of.get(name)) for name in ("optimiser.lr_generator", "optimiser.lr_discriminator")}
-        halves = " and ".join(f"{name}={lr / 2:g}" if lr is not None else f"{name} to half" for name, lr in known.items())
-        first = f"Set {halves} (half of the present values), and triple penalty.gamma if that is not enough"
-    else:
-        game = "loss.name=relativistic with the automatic weight (penalty.gamma=null) and game.kept=1"
-        first = f"Use {game}; if you do already, halve both rates"
-    return f"{first}. A new run may also set network.spread=true or game.pack=2."
+    advice = "" if history.settings.get("network.spread") else "A new run may also set network.spread=true or game.pack=2."
+    return Finding("H202", "warning", f"part of the data's variety is missing: {'; '.join(signs)}.", advice, evidence)
 
 
 def _behind(values: dict[str, float], least: float) -> list[str]:
@@ -106,12 +89,13 @@ def ignored_condition(history: History) -> Finding | None:
     if not never and response >= (limit.FOLLOWED if empty else limit.IGNORED):
         return None
     what = f"a different condition changes a generated sample {response:.2g} times as much as a different latent"
+    asks = "" if history.settings.get("network.conditioning") == "projection" else " (network.conditioning=projection)"
     if empty:
         of = " for an unseen sample" if unseen is not None else ""
         what += f", and a wrong condition{of} hardly changes the discriminator's logit (by {minded:.2g} of the logits' standard deviation)"
-        advice = "Check that the labels belong to their samples, and that the discriminator uses them (network.conditioning=projection)."
+        advice = f"Check that the labels belong to their samples, and that the discriminator uses them{asks}."
     else:
-        advice = "Check that the generator uses its condition; train a new run with network.conditioning=projection, and for longer."
+        advice = f"Check that the generator uses its condition; train for longer{asks}."
     evidence = {
         "response": response, "discriminator's response": asked, "the same, to unseen samples": unseen,
         CERTAIN: never and (seen.maybe("spread") or 0.0) > limit.NARROW,
@@ -132,10 +116,7 @@ def saturated_output(history: History) -> Finding | None:
         f"{made:.0%} of the generated values lie at the ends of their range, against {real:.0%} of the real ones; a saturated generator "
         "hardly learns."
     )
-    advice = (
-        "Train again with optimiser.lr_generator halved; initialise a network of your own with small weights, of standard deviation "
-        "1/√(number of inputs)."
-    )
+    advice = "Initialise a network of your own with small weights, of standard deviation 1/√(number of inputs)."
     severity: Severity = "severe" if made >= limit.ALL_SATURATED else "warning"
     first = Window(history.exams[:1])
     from_the_start = (first.maybe("low") or 0.0) + (first.maybe("high") or 0.0) - real >= limit.SATURATED
@@ -244,7 +225,4 @@ def _repeated(seen: Window, count: float) -> Finding | None:
     return Finding("H218", "warning", what, ADD_DATA, {"reached": reached, "closest": closest})
 
 
-ADD_DATA = (
-    "Add data if you can; otherwise augment them (augment.policy=few, augment.strength=0.8), triple penalty.gamma, or end the "
-    "run earlier (run.samples)."
-)
+ADD_DATA = "Add data if you can; a shorter run (run.samples) learns fewer by heart."

@@ -69,6 +69,7 @@ STILL = 1e-6  # of the length of the weights, by which a step moves them. Health
 FADED = 1e-4  # times the generator's gradient that it was
 SURE, OVERWHELMING = 3.0, 8.0  # logits between real and generated samples, far ones, with which a generator has lost: stuck, or not
 VANISHING = ("minimax",)  # games whose gradient vanishes where the discriminator is sure
+REVERSED = 0.4  # of pairs told, below which it is not blind but wrong
 CANNOT_TELL = 0.6  # of pairs told, of samples that are far from the data
 SLOWER = 0.1  # times the other player's step
 LONG_STEP = 0.02  # of the length of the weights, by which a step moves every layer in the first half of a run. Healthy: up to 0.016
@@ -84,14 +85,11 @@ DRIFTED_AWAY = 1_000.0  # logits: what is left of 24 bits tells little
 MOMENTUM = 0.7  # beta1, above which a game turns without end (arXiv:1802.10551, section 2). Healthy: 0 to 0.5
 SWING = 0.05  # of the distance from the data, from one examination to the next
 SPACE = 0.01  # weight of R1 and R2 over the variance of the data, as docs/penalty.md has it
-PUBLISHED = 10.0  # weight of a penalty that asks for a slope of 1
-ONE_CENTRED = ("wgan-gp", "lp", "dragan")
 WEAK_PENALTY, STRONG_PENALTY = 0.05, 30.0  # times the usual weight: a factor of three either way costs little (docs/penalty.md)
 FLAT = 0.1  # scatter of all logits, beside a strong penalty
 
 # --- the course -------------------------------------------------------------------------------------------------------------------------
 LAGS, LAG_GAP = 1.5, 0.1  # times the live generator's distance from the data; and apart from it, in the spread of the data
-HALFLIFE = 0.02  # of the samples of a run, over which the average halves
 SMALL_BATCH, BATCHES = 8, 16  # samples a step; and as many batches must be there to be had
 USUAL_BATCH = 64
 FEW_STEPS, FEW_OF_POINTS = 300, 1_000  # of the generator in a whole run: no healthy run was shorter; points take longer than pictures
