@@ -31,14 +31,16 @@ import tiny
 from gansmith import config
 from gansmith.config import Recipe
 from gansmith.engine import probe
-from gansmith.errors import ConfigError, DataError, MissingExtra, RunError, TrainingError
+from gansmith.engine.loop import not_finite
+from gansmith.errors import ConfigError, DataError, MissingExtra, NotFinite, RunError, TrainingError
 from gansmith.features.pixels import Values
+from gansmith.metrics.frechet import Moments
 from gansmith.pages import Picture, tuned
 from gansmith.runs import RunFolder, flocked
 from gansmith.tuning import budget, measure
 from gansmith.tuning import space as spaces
 from gansmith.tuning.budget import Budget
-from gansmith.tuning.found import ARMS, Arm, Found, Judged, Trial, decide, gain
+from gansmith.tuning.found import ARMS, Arm, Found, Judged, Trial, _percent, decide, gain
 from gansmith.tuning.measure import Measured, Ruler, View
 from gansmith.tuning.space import Choice, Range
 from gansmith.verbs import tune as verb
@@ -232,6 +234,35 @@ def test_the_rest_is_for_seeds(monkeypatch: pytest.MonkeyPatch) -> None:
     assert budget.judging(-5, 1, 60) == (3, 0.0)
 
 
+@given(left=st.floats(-100, 1e4), each=st.floats(0.1, 100), jobs=st.integers(1, 4))
+def test_trials_are_begun_while_half_of_one_has_room(left: float, each: float, jobs: int) -> None:
+    count = budget.begun_in(left, each, jobs) // jobs
+    assert not count or left - (count - 1) * each > budget.SHORTEST * each * (1 - 1e-9)
+    assert left - count * each <= budget.SHORTEST * each * (1 + 1e-9)
+
+
+@given(spent=st.floats(0, 1e4), seconds=st.floats(0, 1e4))
+def test_enough_minutes_are_as_few_as_are_enough(spent: float, seconds: float) -> None:
+    minutes = budget.enough(spent, seconds)
+    assert Budget(max(minutes, 1)).until(spent) - spent >= seconds - 1e-6
+    assert minutes <= 1 or Budget(minutes - 1).until(spent) - spent < seconds
+
+
+def test_a_set_up_that_leaves_too_little_time_is_told() -> None:
+    asked: Any = SimpleNamespace(trial=1.0, trials=4, jobs=1, search=18.0, spent=0.0)
+    told = {setup: session.shortage(asked, [], setup) for setup in (0.0, 14.4, 14.6, 33.0)}
+    assert told == {
+        0.0: [], 14.4: [], 14.6: ["set-up took 15 s; time for 3 trials of 4"], 33.0: ["set-up took 33 s; time for 1 trial of 4"],
+    }  # fmt: skip
+    slow = [trial(0, default=True), trial(1)]  # of 4 seconds each
+    assert session.shortage(asked, slow, 11.9) == []
+    assert session.shortage(asked, slow, 12.1) == ["set-up took 12 s; time for 1 trial of 2"]
+    assert session.shortage(asked, slow, 33.0) == ["set-up took 33 s; time for 0 trials of 2"]
+    assert session.shortage(asked, [*slow, *slow], 33.0) == []  # nothing more was planned
+    asked.jobs = 2
+    assert session.shortage(asked, [], 33.0) == ["set-up took 33 s; time for 2 trials of 4"]
+
+
 @given(left=st.floats(0, 1e5, allow_subnormal=False), jobs=st.integers(1, 8), longest=st.floats(0.1, 1e4))
 def test_the_judgement_keeps_to_its_time(left: float, jobs: int, longest: float) -> None:
     seeds, seconds = budget.judging(left, jobs, longest)
@@ -411,7 +442,48 @@ def test_only_an_interval_that_leaves_out_zero_wins(default: list[Any], found: l
 
 
 def test_with_the_default_alone_there_is_nothing_to_judge() -> None:
-    assert decide([], None)[1] == "default"
+    alone = [trial(0, default=True)]
+    for minutes, words in ((None, "Give the search more --trials."), (7, "Give the search more time: --minutes 7.")):
+        assert decide([], None, alone, minutes) == (
+            None, "default", f"No trial except the default finished, so recipe.yaml holds the default. {words}",
+        )  # fmt: skip
+
+
+def test_where_all_other_trials_failed_the_space_is_at_fault() -> None:
+    several = [trial(0, default=True), *(trial(i, None, why=f"step {i} burst." if i < 3 else "no room.") for i in range(1, 4))]
+    said = decide([], None, several, 7)[2]
+    assert said.startswith("All 3 other trials failed, 2 of them with this: step 1 burst.")
+    assert said.endswith("narrow the space around it.")
+    assert "The one other trial failed, with this: step 1 burst. So" in decide([], None, several[:2], 7)[2]
+    assert "more time" in decide([], None, [*several, trial(4, None)], 7)[2]  # one of them only fell behind
+
+
+def test_a_search_is_hopeless_where_only_the_default_can_be_trained() -> None:
+    default, failed = trial(0, default=True), [trial(i, None, why="no room.") for i in range(1, 6)]
+    assert [work.hopeless([default, *failed[:n]]) for n in range(6)] == [False] * 4 + [True] * 2
+    assert work.hopeless([replace(failed[0], default=True), *failed[1:4]])
+    assert not work.hopeless([default, *failed, trial(6)])
+
+
+def test_a_share_has_no_zero_with_a_sign() -> None:
+    shares = {-0.0: "0 %", 0.0004: "0 %", -0.0004: "0 %", -0.002: "−0.2 %", 0.004: "+0.4 %", 0.005: "+0.5 %", -0.012: "−1 %", 0.49: "+49 %"}
+    assert {share: _percent(share) for share in shares} == shares
+
+
+def test_samples_that_are_no_numbers_are_told_as_such() -> None:
+    broken = np.full((8, WIDE), np.nan, np.float32)
+    ruler = Ruler([view(np.random.default_rng(0).normal(size=(40, WIDE)).astype(np.float32))])
+    with pytest.raises(DataError) as of_features:
+        ruler(broken, None)
+    with pytest.raises(DataError) as of_distance:
+        Moments.of([torch.from_numpy(broken)])
+    assert {trying.reason(told.value) for told in (of_features, of_distance)} == {trying.DIVERGED}
+    assert trying.reason(DataError("there is no data.")) == "there is no data."
+
+
+def test_no_checkpoint_is_promised_that_is_not_kept() -> None:
+    players: Any = SimpleNamespace(discriminator=SimpleNamespace(culprit=str), generator=SimpleNamespace(culprit=str))
+    assert trying.reason(not_finite(players, 3)).startswith("training stopped at step 3: the loss is not finite. Lower optimiser")
 
 
 def example(**changes: Any) -> Found:
@@ -631,6 +703,30 @@ def test_a_storage_that_belongs_to_something_else_is_refused(about: dict[str, st
         study(folder, url).begin({**ABOUT, **about}, {}, 1)
 
 
+@pytest.mark.parametrize(("direction", "trials"), [("maximize", 0), ("minimize", 1), ("maximize", 2)])
+def test_a_study_of_another_program_is_refused_and_left_as_it_is(
+    direction: str, trials: int, folder: TuneFolder, tmp_path: Path, said: Say
+) -> None:
+    url = f"sqlite:///{tmp_path}/study.db"
+    other = optuna.create_study(storage=url, study_name="test", direction=direction)
+    other.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=trials)
+    before = other.get_trials()
+    with pytest.raises(RunError, match=r"the study 'test' in .*study.db was not made by gansmith tune. Choose another --name."):
+        study(folder, url).begin(ABOUT, {}, 1)
+    with pytest.raises(RunError, match="was not made by gansmith tune"):
+        studies.refuse_unusable(url, "test")
+    studies.refuse_unusable(url, "of no study yet")
+    assert (other.get_trials(), other.user_attrs) == (before, {})
+    assert optuna.study.get_all_study_names(url) == ["test"]
+
+
+def test_an_empty_study_is_taken(folder: TuneFolder, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/study.db"
+    optuna.create_study(storage=url, study_name="test")
+    begun(folder, storage=url)
+    studies.refuse_unusable(url, "test")
+
+
 def test_who_joins_a_study_takes_its_trials_length(folder: TuneFolder, tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/study.db"
     assert study(folder, url).begin(ABOUT, {}, 2000) == 2000
@@ -838,6 +934,68 @@ def test_a_failing_trial_is_one_of_many(stubbed: dict[str, Any], tmp_path: Path)
     assert found.changed.get("network.width", (None, 8))[1] != 16
 
 
+def test_where_only_the_default_can_be_trained_the_search_ends_and_says_why(stubbed: dict[str, Any], tmp_path: Path) -> None:
+    def score(values: Mapping[str, Any]) -> float:
+        if len(stubbed["tried"]) > 1:
+            raise DataError("8 of 8 rows of the given features hold a NaN.")
+        return closeness(values)
+
+    stubbed["score"] = score
+    found = tune(tmp_path, trials=20)
+    assert len(found.found.trials) == 1 + work.HOPELESS
+    assert f"All 4 other trials failed, each with this: {trying.DIVERGED}" in found.found.sentence
+    with pytest.raises(RunError, match=r"all 4 other trials failed, .* with a narrower --space"):
+        tune(tmp_path, resume=found.path, trials=40)
+
+
+def test_a_search_too_short_for_a_second_trial_names_the_minutes(
+    stubbed: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, notes = session.Session.run, list[str]()
+
+    def late(self: session.Session) -> Found:
+        self.began -= 33.0  # seconds that the set-up took
+        return begun(self)
+
+    class Listening(verb.Silent):
+        def begun(self, begun: session.Begun) -> None:
+            notes.extend(begun.notes)
+
+    monkeypatch.setattr(session.Session, "run", late)
+    found = tune(tmp_path, minutes=0.5, trials=4, audience=Listening())
+    assert len(found.found.trials) == 1
+    assert re.fullmatch(r"set-up took 3\d s; time for 1 trial of 4", notes[0])
+    minutes = re.search(r"more time: --minutes (\d+)\.", found.found.sentence)
+    assert minutes
+    assert 1 <= int(minutes[1]) <= 3
+    assert len(tune(tmp_path, resume=found.path, minutes=int(minutes[1])).found.trials) == 4
+
+
+def test_a_cause_before_the_first_trial_promises_no_checkpoint(
+    stubbed: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def measured(*words: Any) -> float:
+        raise NotFinite("training stopped at step 1: the loss is not finite. The last good checkpoint is kept. Lower a rate.", 1)
+
+    monkeypatch.setattr(cost, "measured", measured)
+    with pytest.raises(NotFinite, match=r"is not finite\. Lower a rate\.$"):
+        tune(tmp_path, settings={**SETTINGS_OF_TOYS, "machine.device": "cpu"})
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_bad_space_or_storage_is_told_before_the_data_are_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verb, "_opened", lambda *words: pytest.fail("the data were opened"))
+    url = f"sqlite:///{tmp_path}/study.db"
+    optuna.create_study(storage=url, study_name="mine", direction="maximize")
+    for words, error in (
+        ({"space": {"penalty.gama": [1, 2]}}, "did you mean 'penalty.gamma'"),
+        ({"storage": "sqlite:////nowhere/x.db"}, "cannot be reached"),
+        ({"storage": url, "name": "mine"}, "was not made by gansmith tune"),
+    ):
+        with pytest.raises((ConfigError, RunError), match=error):
+            tune(tmp_path / "runs", **words)
+
+
 def test_all_trials_failing_says_the_common_cause(stubbed: dict[str, Any], tmp_path: Path, said: Say) -> None:
     causes = iter(["a gradient is not finite.", "there is no memory.", "a gradient is not finite.", "a gradient is not finite."])
 
@@ -923,11 +1081,44 @@ def test_a_finished_search_goes_on_only_with_more_to_spend(stubbed: dict[str, An
     assert len(more.judged) == 6
 
 
+def test_more_time_without_more_trials_leaves_the_judgement(stubbed: dict[str, Any], tmp_path: Path) -> None:
+    stubbed["page"] = True
+    first = tune(tmp_path)
+    kept = {path: path.read_bytes() for path in first.path.rglob("*") if path.is_file() and path.suffix in (".json", ".jsonl", ".yaml")}
+    del kept[first.path / "study.jsonl"]  # to look at a study leaves a line in it
+    with pytest.raises(RunError, match=r"all 6 trials of .* are used up.*Give more --trials too\.$"):
+        tune(tmp_path, resume=first.path, minutes=10)
+    assert {path: path.read_bytes() for path in kept} == kept
+    assert len(list((first.path / "finals").iterdir())) == 6
+    (command,) = re.findall(r"gansmith tune --resume \S+ --minutes (\d+) --trials (\d+)", Reader(first.report.read_text()).said)
+    more = tune(tmp_path, resume=first.path, minutes=int(command[0]), trials=int(command[1]))  # what the report says
+    assert (more.found.minutes, len(more.found.trials)) == (10, 12)
+
+
+def test_a_judgement_stays_where_the_set_up_took_the_time_that_was_added(
+    stubbed: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = tune(tmp_path).path
+    asked = json.loads((first / "tune.json").read_text())
+    (first / "tune.json").write_text(json.dumps({**asked, "spent": 300.0}))
+    opened, clock = verb._opened, time.monotonic
+
+    def slowly(*words: Any) -> Opened:
+        monkeypatch.setattr(time, "monotonic", lambda: clock() + 100)
+        return opened(*words)
+
+    monkeypatch.setattr(verb, "_opened", slowly)
+    with pytest.raises(RunError, match=r"too few are left .* Give --minutes 8 or more"):  # 5 are spent, and 3/5 of 3 are over 100 s
+        tune(tmp_path, resume=first, minutes=6, trials=8)
+    assert (first / "found.json").exists()
+    assert json.loads((first / "tune.json").read_text())["minutes"] == 5
+
+
 def test_what_is_added_to_a_search_is_for_trials_too(stubbed: dict[str, Any], tmp_path: Path) -> None:
     first = tune(tmp_path).path
     asked = json.loads((first / "tune.json").read_text())
     (first / "tune.json").write_text(json.dumps({**asked, "spent": 301.0}))
-    with pytest.raises(RunError, match=r"of the 5 minutes of .* none are left.*Give more --minutes too"):
+    with pytest.raises(RunError, match=r"of the 5 minutes of .* too few are left .*\(5 are spent\). Give --minutes 6 or more\."):
         tune(tmp_path, resume=first, trials=8)
     more = tune(tmp_path, resume=first, minutes=7, trials=8)  # three fifths of 7 are spent long ago
     assert len(more.found.trials) == 8
@@ -1022,6 +1213,28 @@ def test_two_machines_share_a_study_in_a_storage(stubbed: dict[str, Any], tmp_pa
     assert second.found.trials[:4] == first.found.trials
     assert len(second.found.trials) == 7
     assert len(stubbed["tried"]) == 7
+
+
+def test_who_joins_a_study_with_another_budget_is_told_that_its_trials_are_of_another_length(
+    stubbed: dict[str, Any], tmp_path: Path
+) -> None:
+    told: list[tuple[str, ...]] = []
+
+    class Listening(verb.Silent):
+        def begun(self, begun: session.Begun) -> None:
+            told.append(begun.notes)
+
+    words: dict[str, Any] = {
+        "storage": f"sqlite:///{tmp_path}/study.db", "settings": {**SETTINGS_OF_TOYS, "run.samples": 10**12}, "audience": Listening(),
+    }  # fmt: skip
+    for minutes in (60, 60, 300):
+        tune(tmp_path, minutes=minutes, trials=2, **words)
+    assert told[:2] == [(), ()]
+    (only,) = told[2]
+    found = re.fullmatch(r"trials are .* study 'toy-ring' already has them: ([\d,]+) samples; this budget alone would give ([\d,]+)", only)
+    assert found
+    has, alone = (int(number.replace(",", "")) for number in found.groups())
+    assert alone == pytest.approx(5 * has, rel=0.5)
 
 
 @pytest.mark.parametrize("ends", [True, False])

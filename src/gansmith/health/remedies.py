@@ -145,11 +145,13 @@ def quicker_discriminator(now: Now) -> Changes:
 
 
 def augmented(now: Now) -> Changes:
-    """Samples changed before the discriminator sees them, as strongly as does not show in what is generated."""
+    """Samples changed before the discriminator sees them, as strongly as does not show in what is generated; and the automatic penalty
+    where there is none, for what nothing holds can be steep between any two samples."""
+    held = {} if now.number("penalty.gamma") else usual_penalty(now)
     if (now.number("augment.strength") or 0.0) >= STRENGTH and now.settings.get("augment.policy") != "none":
-        return {}
+        return held
     policy = {"augment.policy": "few"} if now.settings.get("augment.policy") == "none" else {}
-    return {**policy, "augment.strength": STRENGTH}
+    return {**policy, "augment.strength": STRENGTH, **held}
 
 
 def centred(now: Now) -> Changes:

@@ -51,6 +51,16 @@ class Budget:
         return min(longest, self.search * self.jobs / (self.trials or PLANNED))
 
 
+def begun_in(left: float, trial: float, jobs: int) -> int:
+    """Trials of `trial` seconds each that are begun in `left` seconds, `jobs` at a time."""
+    return max(math.ceil(left / trial - SHORTEST), 0) * jobs
+
+
+def enough(spent: float, seconds: float) -> int:
+    """Whole minutes of a budget that leaves so many seconds to trials where `spent` are spent already."""
+    return math.ceil((spent + seconds / (1 - RESERVED)) / 60)
+
+
 def judging(left: float, jobs: int, longest: float) -> tuple[int, float]:
     """(seeds, seconds of each run) to train the default and the best found anew in `left` seconds.
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Self
@@ -147,10 +149,36 @@ def rival(trials: Sequence[Trial]) -> Trial | None:
     return closest([t for t in trials if not t.default])
 
 
-def decide(judged: Sequence[Judged], best: Trial | None) -> tuple[Estimate | None, Arm, str]:
-    """(gain, whose settings are to be used, the sentence that says so)."""
+def failure(trials: Sequence[Trial], which: str = "") -> str:
+    """What trials have in common of which none came to its end. `which`: a word about them, and a space."""
+    several = [t for t in trials if t.why]
+    kind, count = Counter(_kind(t.why) for t in several).most_common(1)[0]
+    why = next(t.why for t in several if _kind(t.why) == kind)
+    if len(trials) == 1:
+        return f"the one {which}trial failed, with this: {why}"
+    return f"all {len(trials)} {which}trials failed, {'each' if count == len(trials) else f'{count} of them'} with this: {why}"
+
+
+def _kind(why: str) -> str:
+    """A cause without its numbers and what is named by them: the step and the layer differ from trial to trial."""
+    return re.sub(r"\S*\d\S*", "#", why)
+
+
+def decide(
+    judged: Sequence[Judged], best: Trial | None, trials: Sequence[Trial] = (), minutes: int | None = None
+) -> tuple[Estimate | None, Arm, str]:
+    """(gain, whose settings are to be used, the sentence that says so).
+
+    trials   all that there were
+    minutes  that would be enough for more of them; None where time was not what ended the search
+    """
     if best is None:
-        return None, "default", "No trial except the default finished, so recipe.yaml holds the default. Give the search more time."
+        others = [t for t in trials if not t.default]
+        if others and all(t.state == "failed" for t in others):
+            told = failure(others, "other ")
+            return None, "default", f"{told[0].upper()}{told[1:]} So recipe.yaml holds the default; narrow the space around it."
+        mend = "Give the search more --trials." if minutes is None else f"Give the search more time: --minutes {minutes}."
+        return None, "default", f"No trial except the default finished, so recipe.yaml holds the default. {mend}"
     over = gain(judged)
     failed = {arm: [j.seed for j in judged if j.arm == arm and j.measured is None] for arm in ARMS}
     if failed["found"]:
@@ -170,4 +198,6 @@ def decide(judged: Sequence[Judged], best: Trial | None) -> tuple[Estimate | Non
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:+.0f} %".replace("-", "−")
+    """With its sign, and one digit more where nothing else would be left but that; never a zero with a sign."""
+    digits = 0 if round(100 * share) else 1
+    return f"{100 * share:+.{digits}f} %".replace("-", "−") if round(100 * share, digits) else "0 %"

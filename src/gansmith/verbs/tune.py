@@ -19,26 +19,28 @@ from gansmith import config
 from gansmith.artefact import Generator
 from gansmith.config import Recipe
 from gansmith.engine.distribute import World
-from gansmith.errors import ConfigError, DataError, RunError
+from gansmith.errors import ConfigError, DataError, NotFinite, RunError
 from gansmith.pages import Picture, tuned
 from gansmith.recipes import automatic, named
 from gansmith.runs import RunFolder, create, write_json, write_text
 from gansmith.tuning import space as spaces
-from gansmith.tuning.budget import Budget
-from gansmith.tuning.found import ARMS, Arm, Found
+from gansmith.tuning.budget import Budget, enough
+from gansmith.tuning.found import ARMS, Arm, Found, Trial, failure
 from gansmith.tuning.space import Space
 from gansmith.verbs.opened import MEMORY, Opened
 from gansmith.verbs.parts import Parts
 from gansmith.verbs.report import COLUMNS, DRAWN, SMALL
 from gansmith.verbs.train import _lasting, automatic_device
 from gansmith.verbs.tuned import folder as folders
+from gansmith.verbs.tuned import work
 from gansmith.verbs.tuned.bench import Bench, share_aside
 from gansmith.verbs.tuned.folder import Asked, TuneFolder
 from gansmith.verbs.tuned.session import Audience, Begun, Progress, Session
-from gansmith.verbs.tuned.study import Study, lasting, optuna_or_told, shown
-from gansmith.verbs.tuned.trying import Shop
+from gansmith.verbs.tuned.study import Study, lasting, optuna_or_told, refuse_unusable, shown
+from gansmith.verbs.tuned.trying import Shop, reason
 
 MINUTES = 30.0  # of a search that was given no length
+NOISE = 0.1  # of a measured speed, and so of what a budget gives a trial: two commands that ask for the same differ by as much
 TITLES: dict[Arm, str] = {"default": "The default", "found": "The best found"}
 
 
@@ -129,9 +131,16 @@ def tune(
         changes["data.source"] = _lasting(data) if brought is None else MEMORY
     start = config.merge(start, changes)
     _refuse_others(start, budget.jobs)
+    given = None if space is None else _given(space, start)
+    if storage is not None:
+        refuse_unusable(storage, name)
     opened = _opened(start, brought, audience)
-    search = _begin(start, set(changes), space, budget, opened, brought, storage, name, Path(runs), audience)
-    return _searched(search, opened, brought, storage, audience, began)
+    try:
+        folder, notes = _begin(start, set(changes), given, budget, opened, brought, storage, name, Path(runs), audience)
+    except NotFinite as error:  # of the first steps, on which the machine is measured
+        raise NotFinite(reason(error), error.step) from None
+    with folder.held():
+        return _searched(folder, folder.read(), opened, brought, storage, audience, began, notes)
 
 
 def _refuse_others(start: Recipe, jobs: int) -> None:
@@ -149,7 +158,7 @@ def _opened(start: Recipe, data: Any, audience: Audience) -> Opened:
 def _begin(
     start: Recipe,
     fixed: set[str],
-    space: str | Path | Mapping[str, Any] | None,
+    given: Space | None,
     budget: Budget,
     opened: Opened,
     data: Any,
@@ -157,15 +166,15 @@ def _begin(
     name: str | None,
     runs: Path,
     audience: Audience,
-) -> TuneFolder:
-    """Settle what is the same in every trial, and make the folder and the study."""
+) -> tuple[TuneFolder, tuple[str, ...]]:
+    """Settle what is the same in every trial, and make the folder and the study; what of it may surprise, in sentences."""
     device = automatic_device(start)
     machine: dict[str, Any] = {"machine.device": device, "machine.workers": start.machine.workers or 1}
     if budget.jobs > 1 and start.machine.threads is None:
         machine["machine.threads"] = max(1, (os.cpu_count() or 1) // budget.jobs)
     audience.doing("measuring this machine")
     default, speed, _ = opened.resolve(config.merge(start, machine), Parts(), World(device=device))
-    where = _space(space, start, default, fixed, opened)
+    where = given or _around(default, fixed, opened)
     bench = Bench.of(opened, start, share_aside(opened))  # data that cannot be divided are refused before there is a folder
     assert default.run.batch
     asked = Asked(
@@ -187,13 +196,21 @@ def _begin(
             speed = max(speed, 1 / Shop(folder, start, bench, asked, data).costs({}))
         longest = _longest(default, speed)
         study = Study(folder, storage, asked.study, where, start.run.seed)
-        enough = max(default.run.batch, round(budget.trial(longest) * speed))  # a step, however short the time
-        samples = study.begin(_about(asked, start, where), asked.values, enough)
-        folder.write(replace(asked, speed=speed, longest=longest, trial=samples / speed))
+        planned = max(default.run.batch, round(budget.trial(longest) * speed))  # a step, however short the time
+        samples = study.begin(_about(asked, start, where), asked.values, planned)
+        asked = replace(asked, speed=speed, longest=longest, trial=samples / speed)
+        folder.write(asked)
     except BaseException:
         shutil.rmtree(folder.path, ignore_errors=True)
         raise
-    return folder
+    return folder, _adopted(asked.study, samples, planned)
+
+
+def _adopted(study: str, samples: int, planned: int) -> tuple[str, ...]:
+    """A sentence where trials see as many samples as those that a study has already, and not as many as this budget would give them."""
+    if abs(samples / planned - 1) <= NOISE:
+        return ()
+    return (f"trials are as long as the study {study!r} already has them: {samples:,} samples; this budget alone would give {planned:,}",)
 
 
 def _longest(default: Recipe, speed: float) -> float:
@@ -201,10 +218,8 @@ def _longest(default: Recipe, speed: float) -> float:
     return min(default.run.samples / speed if default.run.samples else math.inf, 60 * (default.run.minutes or math.inf))
 
 
-def _space(space: str | Path | Mapping[str, Any] | None, start: Recipe, default: Recipe, fixed: set[str], opened: Opened) -> Space:
-    """What may be changed: as was asked, else around the default."""
-    if space is not None:
-        return _given(space, start)
+def _around(default: Recipe, fixed: set[str], opened: Opened) -> Space:
+    """What may be changed where nothing was asked for: around the default."""
     places = opened.layout.positions
     augments = opened.layout.geometry == "plane" and min(places) >= automatic.SMALLEST
     return spaces.automatic(default, fixed, len(opened.members) // 2, augments)
@@ -241,35 +256,55 @@ class Wanted:
 
 
 def _go_on(folder: TuneFolder, wanted: Wanted, data: Any, storage: str | None, audience: Audience, began: float) -> Tuned:
-    asked = folder.read()
-    start, _ = folder.begun_from()
-    changes = {name: value for name, value in asdict(wanted).items() if value is not None}
-    before = {name: math.inf if value is None else value for name, value in asdict(asked).items() if name in ("minutes", "trials")}
-    more = any(changes.get(name, 0) > value for name, value in before.items())
+    before, changes = folder.read(), {name: value for name, value in asdict(wanted).items() if value is not None}
+    asked = replace(before, **changes)
+    more = asked.minutes > before.minutes or _or_any(asked.trials) > _or_any(before.trials)
     if folder.found.exists() and not more:
-        raise RunError(f"{folder.path} has already finished. Train with 'gansmith train --recipe {folder.recipe}', or give more --minutes.")
-    asked = replace(asked, **changes)
+        give = "--minutes" if before.trials is None else "--minutes and --trials"
+        raise RunError(f"{folder.path} has already finished. Train with 'gansmith train --recipe {folder.recipe}', or give more {give}.")
     Budget(asked.minutes, asked.trials, asked.jobs)
-    if more and asked.settled and asked.spent >= 60 * asked.minutes:
-        raise RunError(
-            f"of the {asked.minutes:g} minutes of {folder.path} none are left for trials ({asked.spent / 60:.2g} are spent). "
-            "Give more --minutes too."
-        )
+    again = more and before.settled  # another trial may come out best, and other runs are then judged
+    if more:
+        asked = replace(asked, settled=False, since=asked.spent if again else asked.since)
+    start, where = folder.begun_from()
     _refuse_others(start, asked.jobs)
-    opened = _opened(start, data, audience)
-    if opened.fingerprint != asked.fingerprint:
-        raise DataError(
-            f"the data in {asked.data} are not the data of this search (fingerprint {opened.fingerprint}, was {asked.fingerprint}). "
-            "Restore the old data, or start a new search."
-        )
+    storage = storage or asked.storage
     with folder.held():
-        if more:  # another trial may come out best, and other runs are then judged
-            asked = replace(asked, settled=False, since=asked.spent if asked.settled else asked.since)
-            for path in (folder.judged, folder.found):
-                path.unlink(missing_ok=True)
-            shutil.rmtree(folder.finals, ignore_errors=True)
-        folder.write(asked)
-    return _searched(folder, opened, data, storage or asked.storage, audience, began)
+        folder.mend()
+        study = Study(folder, storage, asked.study, where, start.run.seed)
+        study.refuse_other(asked.fingerprint)
+        if again:
+            _refuse_no_room(folder, asked, study.trials(), 0.0)
+        opened = _opened(start, data, audience)
+        if opened.fingerprint != asked.fingerprint:
+            raise DataError(
+                f"the data in {asked.data} are not the data of this search (fingerprint {opened.fingerprint}, was {asked.fingerprint}). "
+                "Restore the old data, or start a new search."
+            )
+        return _searched(folder, asked, opened, data, storage, audience, began, again=again)
+
+
+def _or_any(trials: int | None) -> float:
+    """The most trials, where None is any number."""
+    return math.inf if trials is None else trials
+
+
+def _refuse_no_room(folder: TuneFolder, asked: Asked, trials: list[Trial], setup: float) -> None:
+    """RunError where a search that was over can try nothing more, after a set-up of so many seconds: its judgement is to stay."""
+    rest = "" if folder.found.exists() else ", or leave out what was added to finish the judgement"
+    if asked.trials is not None and len(trials) >= asked.trials:
+        raise RunError(
+            f"all {asked.trials} trials of {folder.path} are used up, so in more time nothing else would be tried. "
+            f"Give more --trials too{rest}."
+        )
+    if work.hopeless(trials):
+        raise RunError(f"{failure([t for t in trials if not t.default], 'other ')} Start a new search, with a narrower --space.")
+    if not work.begins(trials, asked, asked.search - asked.spent - setup):
+        least = enough(asked.spent, setup + asked.trial * work.stretched(trials, asked))
+        raise RunError(
+            f"of the {asked.minutes:g} minutes of {folder.path} too few are left for another trial ({asked.spent / 60:.2g} are spent). "
+            f"Give --minutes {least} or more{rest}."
+        )
 
 
 def _refuse_changes(
@@ -292,32 +327,47 @@ def _refuse_changes(
         raise RunError(f"the password of {asked.storage} is not kept. Give the whole address again with --storage.")
 
 
-def _searched(folder: TuneFolder, opened: Opened, data: Any, storage: str | None, audience: Audience, began: float) -> Tuned:
-    """Search, judge, write down."""
-    with folder.held():
-        folder.mend()
-        asked, (start, where) = folder.read(), folder.begun_from()
-        audience.doing("training features")
-        shop = Shop(folder, start, Bench.of(opened, start, asked.aside), asked, data)
-        _ = shop.bench.search  # what learns to see does so once, and is then in the cache
-        study = Study(folder, storage, asked.study, where, start.run.seed)
-        study.refuse_other(asked.fingerprint)
-        session = Session(shop, study, storage, audience, began)
-        found = session.run()
-        audience.doing("writing the report")
-        _write(found, session.shop)
+def _searched(
+    folder: TuneFolder,
+    asked: Asked,
+    opened: Opened,
+    data: Any,
+    storage: str | None,
+    audience: Audience,
+    began: float,
+    notes: tuple[str, ...] = (),
+    again: bool = False,
+) -> Tuned:
+    """Search, judge, write down; by the one who holds the folder. `again`: a search that was over goes on, and is judged anew."""
+    start, where = folder.begun_from()
+    audience.doing("training features")
+    shop = Shop(folder, start, Bench.of(opened, start, asked.aside), asked, data)
+    _ = shop.bench.search  # what learns to see does so once, and is then in the cache
+    study = Study(folder, storage, asked.study, where, start.run.seed)
+    study.refuse_other(asked.fingerprint)
+    if again:
+        _refuse_no_room(folder, asked, study.trials(), time.monotonic() - began)
+        for path in (folder.judged, folder.found):
+            path.unlink(missing_ok=True)
+        shutil.rmtree(folder.finals, ignore_errors=True)
+    folder.write(asked)
+    session = Session(shop, study, storage, audience, began, notes)
+    found = session.run()
+    audience.doing("writing the report")
+    _write(found, session.shop, session.longer)
     return Tuned(folder.path, found)
 
 
-def _write(found: Found, shop: Shop) -> None:
-    """The recipes, what was found, and the page."""
+def _write(found: Found, shop: Shop, longer: int) -> None:
+    """The recipes, what was found, and the page. `longer`: minutes that are enough to try something else."""
     folder, default = shop.folder, config.dump(shop.recipe)
     best = default if found.closest is None else _told(found, found.closest.values, shop)
     write_text(folder.found_recipe, best)
     write_text(folder.recipe, best if found.winner == "found" else default)
     write_json(folder.found, found.to_dict())
     recipe, path = shlex.quote(str(folder.recipe)), shlex.quote(str(folder.path))
-    command = f"gansmith tune --resume {path} --minutes {2 * found.minutes:g}"
+    trials = f" --trials {2 * shop.asked.trials}" if shop.asked.trials else ""
+    command = f"gansmith tune --resume {path} --minutes {max(2 * found.minutes, longer):g}{trials}"
     write_text(folder.report, tuned.html(found, _drawn(folder, found, shop.bench), recipe, command, version("gansmith")))
 
 

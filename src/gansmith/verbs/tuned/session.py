@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
 import time
 from collections.abc import Sequence
@@ -10,7 +11,8 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from gansmith.errors import RunError
-from gansmith.tuning.budget import judging
+from gansmith.pages import words
+from gansmith.tuning.budget import PLANNED, begun_in, enough, judging
 from gansmith.tuning.found import Found, Judged, Trial, closest, decide, rival
 from gansmith.tuning.space import Space
 from gansmith.verbs.tuned import work
@@ -53,6 +55,7 @@ class Begun:
     space: Space
     counts: tuple[int, int, int]  # samples to train on, to measure trials by, and fresh ones
     trials: int  # that there are already
+    notes: tuple[str, ...] = ()  # sentences about what is not as one might expect
 
 
 class Audience(Protocol):
@@ -80,6 +83,8 @@ class Session:
     storage: str | None  # with its password
     audience: Audience
     began: float  # time.monotonic() when what `spent` does not yet hold began
+    notes: tuple[str, ...] = ()  # what is to be told before the first trial
+    setup: float = 0.0  # seconds that went by before it
     told: float = -OFTEN
     noted: float = 0.0
 
@@ -97,9 +102,11 @@ class Session:
 
     def run(self) -> Found:
         """Search, judge, and give what was found. RunError where every trial failed."""
-        bench = self.shop.bench
+        bench, trials = self.shop.bench, self.study.trials()
         counts = (len(bench.members), len(bench.aside), len(bench.fresh))
-        self.audience.begun(Begun(self.folder, self.asked, self.study.space, counts, len(self.study.trials())))
+        self.setup = self.spent - self.asked.spent
+        notes = (*self.notes, *([] if self.asked.settled else shortage(self.asked, trials, self.setup)))
+        self.audience.begun(Begun(self.folder, self.asked, self.study.space, counts, len(trials), notes))
         if not self.asked.settled:
             for number in self.study.abandoned():
                 self.study.leave(number)
@@ -109,6 +116,13 @@ class Session:
         if self.asked.best is not None:
             self._judge()
         return self._found()
+
+    @property
+    def longer(self) -> int:
+        """Minutes in which a search that goes on, after as long a set-up, makes the trials that are missing, but one at least."""
+        trials = self.study.trials()
+        rounds = math.ceil(outstanding(self.asked, trials) / self.asked.jobs)
+        return enough(self.spent, self.setup + rounds * self.asked.trial * work.stretched(trials, self.asked))
 
     def _search(self) -> None:
         left = self.asked.search - self.spent
@@ -193,7 +207,9 @@ class Session:
 
     def _found(self) -> Found:
         trials, judged = self.study.trials(), self.folder.judgements()
-        gain, winner, sentence = decide(judged, next((t for t in trials if t.number == self.asked.best), None))
+        in_time = self.asked.trials is None or len(trials) < self.asked.trials  # would more have been made
+        best = next((t for t in trials if t.number == self.asked.best), None)
+        gain, winner, sentence = decide(judged, best, trials, self.longer if in_time else None)
         yardstick = self.shop.bench.search
         return Found(
             name=self.folder.path.resolve().name,
@@ -217,3 +233,18 @@ class Session:
             importance=self.study.importance(trials),
             seconds=self.spent,
         )
+
+
+def outstanding(asked: Asked, trials: Sequence[Trial]) -> int:
+    """Trials that were planned and have not ended; one at least."""
+    return max((asked.trials or PLANNED) - len(trials), 1)
+
+
+def shortage(asked: Asked, trials: Sequence[Trial], setup: float) -> list[str]:
+    """A sentence where the set-up has left less time than the planned trials take; none where it has left enough."""
+    each, planned = asked.trial * work.stretched(trials, asked), outstanding(asked, trials)
+    fit = begun_in(asked.search - asked.spent - setup, each, asked.jobs)
+    fit = max(fit, 0 if trials else asked.jobs)  # every process makes its first in any case
+    if fit >= planned or len(trials) == asked.trials:
+        return []
+    return [f"set-up took {words.duration(setup)}; time for {fit} trial{'s' if fit != 1 else ''} of {planned}"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -86,6 +86,35 @@ def lasting(storage: str) -> str:
     return url.set(database=str(Path(str(url.database)).resolve())).render_as_string(hide_password=False)
 
 
+def refuse_unusable(storage: str, name: str | None) -> None:
+    """RunError where a storage cannot be reached, or holds a study of that name that another program made: to be told before what takes
+    long. Nothing is noted in it."""
+    library = optuna_or_told()
+    with reached(storage), suppress(KeyError):  # which says that there is no such study yet
+        database = _database(storage)
+        if name is not None:
+            _refuse_foreign(library.load_study(study_name=name, storage=database), storage)
+
+
+def _refuse_foreign(study: optuna.Study, storage: str | None) -> None:
+    """RunError where another program made a study: its trials are of other settings, and its scores mean something else."""
+    least = [direction.name for direction in study.directions] == ["MINIMIZE"]
+    if not least or ("fingerprint" not in study.user_attrs and study.get_trials(deepcopy=False)):
+        raise RunError(f"the study {study.study_name!r} in {shown(storage)} was not made by gansmith tune. Choose another --name.")
+
+
+def _database(storage: str) -> Any:
+    """A storage that several machines may share."""
+    from optuna.storages import RDBStorage
+
+    if storage.startswith("sqlite"):
+        return RDBStorage(storage, engine_kwargs={"connect_args": {"timeout": PATIENCE}})
+    from sqlalchemy.pool import NullPool
+
+    # a trial takes minutes, after which a server may have dropped an idle connection, or have run out of them
+    return RDBStorage(storage, engine_kwargs={"poolclass": NullPool})
+
+
 class JournalLock:
     """A lock of the journal that ends with its process, whatever ended that."""
 
@@ -125,15 +154,10 @@ class Study:
             self.study.sampler = library.samplers.TPESampler(n_startup_trials=AT_RANDOM, seed=drawn)
 
     def _opened(self, storage: str | None) -> Any:
+        if storage is not None:
+            return _database(storage)
         storages = self.library.storages
-        if storage is None:
-            return storages.JournalStorage(storages.journal.JournalFileBackend(str(self.folder.journal), lock_obj=JournalLock(self.folder)))
-        if storage.startswith("sqlite"):
-            return storages.RDBStorage(storage, engine_kwargs={"connect_args": {"timeout": PATIENCE}})
-        from sqlalchemy.pool import NullPool
-
-        # a trial takes minutes, after which a server may have dropped an idle connection, or have run out of them
-        return storages.RDBStorage(storage, engine_kwargs={"poolclass": NullPool})
+        return storages.JournalStorage(storages.journal.JournalFileBackend(str(self.folder.journal), lock_obj=JournalLock(self.folder)))
 
     def begin(self, about: Mapping[str, Any], default: Mapping[str, Any], samples: int) -> int:
         """Note what the study is of, and put the default first. Gives the samples that a trial of the default sees: as many as whoever came
@@ -142,9 +166,10 @@ class Study:
         about    what has to be the same for all who work on it: fingerprint, space, settings
         default  the settings of the automatic recipe, as far as they lie in the space
 
-        RunError where the study is of something else.
+        RunError, before anything is noted, where the study is of something else.
         """
         with reached(self.storage):
+            _refuse_foreign(self.study, self.storage)
             known = self.study.user_attrs
             if known.get("fingerprint", about["fingerprint"]) != about["fingerprint"]:
                 raise RunError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from gansmith.config import Recipe
 from gansmith.engine.loop import Tick
-from gansmith.errors import GansmithError
+from gansmith.errors import DataError, GansmithError
 from gansmith.runs import RunFolder, replacing
 from gansmith.tuning import space as spaces
 from gansmith.tuning.found import Arm, Judged, Trial
@@ -41,6 +42,8 @@ BARE: dict[str, Any] = {
 # What falls ill in a trial is to come out badly, not to be mended.
 TRIAL: dict[str, Any] = {**BARE, "run.exams": 0, "run.guard": False}
 
+DIVERGED = "the generator's samples are not finite: training diverged. Lower the learning rates."
+KEPT_WORDS = " The last good checkpoint is kept."  # of a run by itself; those of a trial that failed are not
 Share = Callable[[int, float], None]  # told the number of a trial and how much of it is done
 
 
@@ -126,7 +129,7 @@ def attempt(study: Study, trial: optuna.trial.Trial, shop: Shop, share: Share) -
     except Behind:
         study.tell(trial, "pruned", run=run())
     except GansmithError as error:
-        study.tell(trial, "failed", why=str(error), run=run())
+        study.tell(trial, "failed", why=reason(error), run=run())
     except KeyboardInterrupt:
         study.leave(trial.number)
         raise
@@ -144,9 +147,16 @@ def judge(arm: Arm, seed: int, values: Mapping[str, Any], shop: Shop, share: Cal
         run = _trained(shop, shop.folder.finals, name, values, shop.asked.final, {**BARE, "run.seed": seed}, Onlooker(shop, share))
         measured = shop.bench.judgement(run.generator)
     except GansmithError as error:
-        return Judged(arm, seed, None, "", str(error))
+        return Judged(arm, seed, None, "", reason(error))
     shutil.rmtree(run.folder.checkpoints, ignore_errors=True)
     return Judged(arm, seed, measured, str(run.path.relative_to(shop.folder.path)))
+
+
+def reason(error: GansmithError) -> str:
+    """Why a run of a search failed. Its data are whole, so features that are no numbers can only be those of what the generator made."""
+    if isinstance(error, DataError) and re.search("NaN|not finite", str(error)):
+        return DIVERGED
+    return str(error).replace(KEPT_WORDS, "")
 
 
 class Onlooker(Silent):

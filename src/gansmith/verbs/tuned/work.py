@@ -6,11 +6,9 @@ Run as `python -m gansmith.verbs.tuned.work FOLDER NUMBER STAGE SECONDS PARENT` 
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 import sys
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,7 +18,7 @@ import torch
 from gansmith.engine import distribute
 from gansmith.errors import GansmithError, RunError
 from gansmith.tuning.budget import SHORTEST
-from gansmith.tuning.found import ARMS, Arm, Trial
+from gansmith.tuning.found import ARMS, Arm, Trial, failure
 from gansmith.verbs.opened import Opened
 from gansmith.verbs.train import automatic_device
 from gansmith.verbs.tuned import folder as folders
@@ -29,20 +27,25 @@ from gansmith.verbs.tuned.folder import Asked, TuneFolder
 from gansmith.verbs.tuned.study import Study
 from gansmith.verbs.tuned.trying import Orphaned, Share, Shop, attempt, judge
 
-HOPELESS = 4  # trials, after which a search ends of which every one failed
+HOPELESS = 4  # trials, after which a search ends of which every one failed, or every one but the default
 STORAGE = "GANSMITH_TUNE_STORAGE"  # the address of the storage, which may hold a password, for other processes
 
 
 def search(study: Study, shop: Shop, seconds: float, share: Share) -> None:
     """Try one setting after another until the time or the trials are used up, or every one fails."""
     until = time.monotonic() + seconds
-    while not (ended := study.trials()) or time.monotonic() + SHORTEST * shop.asked.trial * stretched(ended, shop.asked) < until:
+    while not (ended := study.trials()) or begins(ended, shop.asked, until - time.monotonic()):
         if hopeless(ended):
             return
         trial = study.ask(shop.asked.trials)
         if trial is None:
             return
         attempt(study, trial, shop, share)
+
+
+def begins(trials: Sequence[Trial], asked: Asked, left: float) -> bool:
+    """Whether `left` seconds are time to begin another trial."""
+    return left > SHORTEST * asked.trial * stretched(trials, asked)
 
 
 def stretched(trials: Sequence[Trial], asked: Asked) -> float:
@@ -52,26 +55,18 @@ def stretched(trials: Sequence[Trial], asked: Asked) -> float:
 
 
 def hopeless(trials: Sequence[Trial]) -> bool:
-    """Whether every one of several trials failed."""
-    return len(trials) >= HOPELESS and all(t.state == "failed" for t in trials)
+    """Whether every one of several trials failed, or of several that are not the default: then the space is at fault."""
+    others = [t for t in trials if not t.default]
+    return any(len(some) >= HOPELESS and all(t.state == "failed" for t in some) for some in (trials, others))
 
 
 def refuse_failure(trials: Sequence[Trial]) -> None:
     """RunError with the common cause where no trial came to its end."""
     if any(t.state == "complete" for t in trials):
         return
-    causes = Counter(_kind(t.why) for t in trials if t.why)
-    if not causes:
+    if not any(t.why for t in trials):
         raise RunError("no trial finished, so nothing was found. Give more --minutes.")
-    kind, count = causes.most_common(1)[0]
-    why = next(t.why for t in trials if _kind(t.why) == kind)
-    several = f"all {len(trials)} trials failed, {'each' if count == len(trials) else f'{count} of them'}"
-    raise RunError(f"{several if len(trials) > 1 else 'the one trial failed,'} with this: {why}")
-
-
-def _kind(why: str) -> str:
-    """A cause without its numbers and what is named by them: the step and the layer differ from trial to trial."""
-    return re.sub(r"\S*\d\S*", "#", why)
+    raise RunError(failure(trials))
 
 
 def tasks(asked: Asked, seed: int) -> list[tuple[Arm, int]]:
