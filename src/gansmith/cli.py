@@ -604,7 +604,8 @@ def _show_diagnosis(found: Diagnosis, every: bool) -> None:
             _paragraph("absent", f"{absent.code} {titled(absent.code)}: {absent.why}")
     more = "" if every else " --all lists them."
     _paragraph("healthy" if found.healthy else "checks", f"{found.summary}{more}", "green" if found.healthy else "")
-    out.print(f"charts   {escape(_short(found.page))}")
+    if found.page is not None:
+        out.print(f"charts   {escape(_short(found.page))}")
 
 
 def _paragraph(word: str, text: str, style: str = "") -> None:
@@ -864,6 +865,8 @@ class TuneView(View):
         self._tell(f"budget   {_clock(asked.minutes * 60)}{most}; a trial takes {_clock(asked.trial)}, more on a busy machine{jobs}")
         before = f", with {begun.trials} trial{'s' if begun.trials > 1 else ''}" if begun.trials else ""
         self._tell(f"folder   {_short(self.folder)}{before}")
+        for note in begun.notes:
+            self._tell(f"note     {escape(note)}")
 
     def moved(self, progress: TuneProgress) -> None:
         for trial in progress.trials:
