@@ -12,6 +12,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,6 +26,7 @@ import tiny
 from gansmith import cli, config
 from gansmith.engine import checkpoint, probe, quality
 from gansmith.errors import StorageError
+from gansmith.records import Finding
 from gansmith.runs import RunFolder
 from tiny import STEPS, TICK, assert_same_end
 
@@ -393,6 +395,20 @@ def test_every_short_option_arrives(tmp_path: Path, say: Say) -> None:
         "data.labels": "none", "data.domain": "image", "machine.device": "cpu", "run.minutes": 9.0,
     }  # fmt: skip
     assert {k: found[k] for k in wanted} == wanted
+
+
+def test_the_end_names_the_diagnosis_where_something_was_found(run: Path, say: Say, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = cli.Stage.started
+
+    def ill(stage: cli.Stage, started: Any) -> None:
+        real(stage, started)
+        stage.finding(Finding("H214", "severe", "it is too weak."), 1)
+
+    monkeypatch.setattr(cli.Stage, "started", ill)
+    code, out, err = say(*tiny.words(Path("my runs")))
+    assert code == 0
+    assert "H214" in err
+    assert "health   gansmith diagnose 'my runs/digits-1'" in out.splitlines()
 
 
 def test_the_end_names_the_run_the_pictures_and_what_comes_next(run: Path, say: Say) -> None:

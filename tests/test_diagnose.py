@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import shlex
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -199,6 +200,38 @@ def test_each_examination_is_judged_by_what_was_known_then(run: RunFolder, monke
     assert seen == [[step] * 4 for step in range(20, 401, 20)]
     assert [line["step"] for line in found.course if line["found"]] == [60, 80]
     assert [(p.finding.code, p.first, p.last) for p in found.past] == [("H205", 60, 80)]
+
+
+# --- what to type --------------------------------------------------------------------------------------------------------
+
+SICK = {"loss.name": "minimax", "penalty.gamma": 0.0, "penalty.gamma_end": 0.0, "optimiser.beta1": 0.9, "data.source": "my photos"}
+FREE = Finding("H214", "severe", "it is too weak.")
+
+
+def ill_history(settings: dict[str, Any], **data: Any) -> History:
+    return History((), settings={**config.flat(Recipe()), **SICK, **settings}, data={"automatic": {"penalty.gamma": 0.2}, **data})
+
+
+def test_the_command_that_trains_anew_is_given_whole(run: RunFolder) -> None:
+    words = shlex.split(verb._again(run, ill_history({}), [FREE]))
+    assert words[:4] == ["gansmith", "train", "--recipe", str(run.recipe)]
+    assert words[4::2] == ["--set"] * 3
+    assert set(words[5::2]) == {"loss.name=relativistic", "penalty.gamma=0.2", "penalty.gamma_end=0.2"}
+
+
+@pytest.mark.parametrize(
+    ("history", "found"),
+    [
+        (ill_history({}), []),
+        (ill_history({}), [Finding("H214", "note", "it is too weak.")]),
+        (ill_history({}), [Finding("H219", "warning", "samples are repeated.")]),
+        (ill_history({"data.source": config.MEMORY}), [FREE]),
+        (ill_history({}, own={"generator": True, "discriminator": False, "loss": False}), [FREE]),
+    ],
+    ids=["well", "a note", "no matter of settings", "data from Python", "a network of one's own"],
+)
+def test_no_command_is_given_where_none_would_do(history: History, found: list[Finding], run: RunFolder) -> None:
+    assert verb._again(run, history, found) == ""
 
 
 # --- what is missing -----------------------------------------------------------------------------------------------------
@@ -410,7 +443,7 @@ def test_a_terminal_shows_severity_in_colour_and_breaks_lines(
     text = screen.getvalue()
     assert ("\x1b[1;31msevere" in text) is colour
     assert ("\x1b[33mwarning" in text) is colour
-    body = [line for line in text.splitlines() if not line.startswith(("run", "charts", "  read"))]
+    body = [line for line in text.splitlines() if not line.startswith(("run", "charts", "again", "  read"))]
     assert max(len(line) for line in body if ESCAPE not in line) <= 60
 
 

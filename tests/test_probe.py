@@ -131,3 +131,8 @@ def test_the_cost_of_a_pack_is_that_of_its_members() -> None:
     asked = torch.eye(3)[torch.tensor([2, 0, 1, 1])]
     of_each = class_cost(guess, asked)
     torch.testing.assert_close(class_cost(guess.reshape(2, 6), asked.reshape(2, 6), parts), of_each.reshape(2, 2).sum(1))
+
+
+@pytest.mark.parametrize(("settings", "forms"), [({"penalty.gamma": 0.3}, {"exact", "finite"}), ({"penalty.gamma": 0.0}, {"exact"})])
+def test_without_a_penalty_its_form_is_not_left_to_chance(settings: dict[str, object], forms: set[str]) -> None:
+    assert {way.form for way in probe.ways(config.merge(Recipe(), settings), "cpu", 2)} == forms

@@ -152,6 +152,8 @@ def train(
         out.print(f"pictures {escape(_short(newest))}")
     if run.folder.report.exists():
         out.print(f"report   {escape(_short(run.folder.report))}")
+    if stage.ill:
+        out.print(f"health   gansmith diagnose {escape(shlex.quote(_short(run.path)))}")
     out.print(f"judge    gansmith evaluate {escape(shlex.quote(_short(run.path)))}")
     files = "made.csv" if run.data["layout"].get("given") else "samples --grid"
     out.print(f"next     gansmith sample {escape(shlex.quote(_short(run.path)))} -n 1000 -o {files}")
@@ -175,7 +177,7 @@ def sample(
     balance: Annotated[str | None, typer.Option(metavar="COLUMN", help="Tables: draw each value of this column equally often.")] = None,
     seed: Annotated[int, typer.Option(help="Random seed: the same seed gives the same samples.")] = 0,
     truncation: Annotated[float, typer.Option(help="Below 1: more typical, less varied.")] = 1.0,
-    grid: Annotated[bool, typer.Option("--grid", help="Also write one picture of all samples.")] = False,
+    grid: Annotated[bool, typer.Option("--grid", help="Also write one picture of the first 256 samples (of tables: 2,000 rows).")] = False,
     interpolate: Annotated[int, typer.Option(help="Walk from one sample to another in this many steps.")] = 0,
     latents: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Draw the samples of all latents in this .npz, as 'gansmith invert' writes it.")
@@ -584,7 +586,8 @@ def _show_diagnosis(found: Diagnosis, every: bool) -> None:
         _paragraph(finding.severity, f"{finding.code} {titled(finding.code)}", SEVERITIES[finding.severity])
         _paragraph("", capital(finding.message))
         _paragraph("  seen", ", ".join(f"{name} {value}" for name, value in evidence(finding)))
-        _paragraph("  change", capital(finding.advice))
+        if every or "follows from" not in finding.evidence:  # what follows from a cause goes with it
+            _paragraph("  change", capital(finding.advice))
         _paragraph("  read", explained(finding.code))
     for recovery in found.recoveries:
         _paragraph("back", f"{recovery.get('code')} {titled(str(recovery.get('code')))}")
@@ -606,6 +609,8 @@ def _show_diagnosis(found: Diagnosis, every: bool) -> None:
     _paragraph("healthy" if found.healthy else "checks", f"{found.summary}{more}", "green" if found.healthy else "")
     if found.page is not None:
         out.print(f"charts   {escape(_short(found.page))}")
+    if found.again:  # in one line, to be copied
+        out.print(f"again    {escape(found.again)}")
 
 
 def _paragraph(word: str, text: str, style: str = "") -> None:
@@ -772,6 +777,7 @@ class Stage(View):
         self.speaks = os.environ.get("RANK", "0") == "0"
         self.run: Path | None = None
         self.kept = "everything up to the last checkpoint is saved"
+        self.ill = False  # whether anything was found to be wrong on the way
         self.spoken = 0.0
         self.began: tuple[float, float] | None = None  # share and time from which what is left is told
 
@@ -809,9 +815,11 @@ class Stage(View):
     def finding(self, finding: Finding, step: int) -> None:
         from gansmith.health.lines import line
 
+        self.ill = True
         self._say(line(finding, step))
 
     def recovered(self, recovery: Recovery) -> None:
+        self.ill = True
         self._say(recovery.sentence)
         self.began = None
 

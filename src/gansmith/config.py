@@ -245,6 +245,7 @@ class Recipe(Settings):
 
 
 RECIPE_VERSION = 1
+MEMORY = "memory:"  # the source of data that were passed from Python
 
 
 def build(values: Mapping[str, Any]) -> Recipe:

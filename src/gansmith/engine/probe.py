@@ -132,8 +132,9 @@ def ways(recipe: Recipe, device: str, cores: int) -> list[Way]:
     machine = recipe.machine
     precisions = [machine.precision] if machine.precision else ["fp32", "bf16"] if _knows_bf16(device) else ["fp32"]
     threads = [machine.threads] if machine.threads else sorted({1, cores}) if device == "cpu" else [1]
-    cheap = penalties.PENALTIES[recipe.penalty.name].cheap
-    forms = [recipe.penalty.form] if recipe.penalty.form else ["exact", "finite"] if cheap else ["exact"]
+    # without a penalty either form costs the same, and chance would choose the one that a guard may come to use
+    either = penalties.PENALTIES[recipe.penalty.name].cheap and bool(recipe.penalty.gamma)
+    forms = [recipe.penalty.form] if recipe.penalty.form else ["exact", "finite"] if either else ["exact"]
     return [Way(p, t, f) for p in precisions for t in threads for f in forms]
 
 

@@ -11,12 +11,12 @@ from typing import Any
 
 from gansmith import config
 from gansmith.conditions import Column
-from gansmith.config import Recipe
+from gansmith.config import MEMORY, Recipe
 from gansmith.engine.distribute import World
 from gansmith.errors import ConfigError, DataError
 from gansmith.records import Finding
 from gansmith.runs import write_json
-from gansmith.verbs.opened import MEMORY, Opened
+from gansmith.verbs.opened import Opened
 from gansmith.verbs.parts import Parts, parameter_counts
 from gansmith.verbs.train import automatic_device
 

@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from gansmith import config, pages, runs
+from gansmith.config import MEMORY
 from gansmith.errors import RunError, StorageError
 from gansmith.health.checks import examine, findings
+from gansmith.health.checks.looking import mending
 from gansmith.health.history import History
 from gansmith.pages import Health, RunRecord
 from gansmith.pages.health import Past, Undone, explained, titled
-from gansmith.records import Clear, Finding, NotApplicable, Outcome
+from gansmith.records import Clear, Finding, NotApplicable, Outcome, as_typed
 from gansmith.runs import RunFolder
 
 SEVERAL = 2  # examinations in a row
@@ -48,6 +50,7 @@ class Diagnosis:
     gaps: tuple[str, ...]  # a sentence for each record that is not whole
     summary: str  # how many checks found something, nothing, and did not apply
     page: Path | None  # with the charts; None where there was no place for it
+    again: str = ""  # the command that trains anew with what the worst finding wants changed; empty where settings would not help
 
     @property
     def healthy(self) -> bool:
@@ -77,6 +80,7 @@ class Diagnosis:
             "recoveries": list(self.recoveries),
             "gaps": list(self.gaps),
             "page": None if self.page is None else str(self.page),
+            "again": self.again,
         }
 
 
@@ -117,7 +121,19 @@ def diagnose(run: str | Path, *, out: str | Path | None = None, command: str = "
     examined = len(history.exams)
     recorded = Recorded(record.state, step, record.seen, record.share, len(history.ticks), examined, history.stopped)
     recoveries = tuple(dict(r) for r in health.recoveries)
-    return Diagnosis(str(run), recorded, outcomes, health.findings, health.past, recoveries, gaps, health.summary, page)
+    again = _again(folder, history, health.findings)
+    return Diagnosis(str(run), recorded, outcomes, health.findings, health.past, recoveries, gaps, health.summary, page, again)
+
+
+def _again(folder: RunFolder, history: History, found: Sequence[Finding]) -> str:
+    """The command that trains anew as the run was, with what its worst finding wants changed."""
+    ill = [f for f in found if f.severity != "note"]
+    changes = mending(ill[0], history) if ill else {}
+    brought = history.data.get("own")
+    if not changes or history.settings.get("data.source") == MEMORY or (isinstance(brought, Mapping) and any(brought.values())):
+        return ""
+    typed_in = [word for name, value in changes.items() for word in ("--set", as_typed({name: value}))]
+    return shlex.join(["gansmith", "train", "--recipe", str(folder.recipe), *typed_in])
 
 
 def _place(folder: RunFolder, out: str | Path | None) -> Path:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from gansmith import artefact, config, domains, given, latent, networks
 from gansmith.conditions import Conditions
-from gansmith.config import Recipe
+from gansmith.config import MEMORY, Recipe
 from gansmith.data import split
 from gansmith.data.order import Feed
 from gansmith.data.store import Collection
@@ -33,7 +33,6 @@ from gansmith.randomness import seed_of, stream
 from gansmith.recipes import automatic
 from gansmith.verbs.parts import Parts, apart, check_parts, networks_of, of_the_whole_batch, pair_of, smoothed
 
-MEMORY = "memory:"  # the source of data that were passed from Python
 BY_HEART = 2_000  # training samples, up to which they may be learned by heart, and are all compared
 PREVIEW = 64  # samples in a preview
 LARGEST = {"cpu": 64, "mps": 128, "cuda": 256}  # side of pictures that an automatic size does not exceed

@@ -11,7 +11,7 @@ import numpy as np
 
 from gansmith import config, domains
 from gansmith.artefact import Generator
-from gansmith.config import DataSettings, Recipe
+from gansmith.config import MEMORY, DataSettings, Recipe
 from gansmith.data.split import held_out, keys, usual
 from gansmith.data.store import Collection, digest_rows
 from gansmith.domains.domain import Domain
@@ -20,7 +20,7 @@ from gansmith.domains.table.schema import Schema
 from gansmith.errors import DataError
 from gansmith.randomness import seed_of
 from gansmith.runs import RunFolder
-from gansmith.verbs.opened import MEMORY, Opened
+from gansmith.verbs.opened import Opened
 from gansmith.verbs.run import Run
 
 Opening = Callable[[int, int], None]
@@ -120,14 +120,24 @@ def of_run(run: Run, against: str | Path | None, data: Any, opening: Opening) ->
             f"{run.path} held out no data (data.held_out={recipe.data.held_out:g} left {len(held)} of {len(opened.collection)} samples). "
             "Give unseen data with --against, or train again with data.held_out above 0."
         )
-    records = run.log
+    step, seen = _progress(run, generator)
     about = {
         "data": recipe.data.source if against is None else f"{recipe.data.source} against {against}",
         "held_out_seed": config.split_seed(recipe),
-        "step": records[-1]["step"] if records else 0,
-        "seen": records[-1]["seen"] if records else 0,
+        "step": step,
+        "seen": seen,
     }
     return _with_generator(str(run.path), opened.domain, training, held, True, generator, about, run.folder)
+
+
+def _progress(run: Run, generator: Generator) -> tuple[int, int]:
+    """The step that a run's generator is of, which is the last one or that of the best, and the real samples seen by then.
+
+    Generators of early versions do not know their step, and count as of the last one.
+    """
+    records = run.log
+    step = generator.card.step or (records[-1]["step"] if records else 0)
+    return step, max((r["seen"] for r in records if r["step"] <= step), default=0)
 
 
 def of_export(

@@ -12,14 +12,14 @@ import torch
 from torch import nn
 
 from gansmith import config, losses, networks
-from gansmith.config import Recipe
+from gansmith.config import MEMORY, Recipe
 from gansmith.engine import checkpoint, distribute, guard, probe
 from gansmith.engine.distribute import World
 from gansmith.errors import ConfigError, DataError, MissingExtra, RunError
 from gansmith.layout import Layout
 from gansmith.recipes import named
 from gansmith.runs import RunFolder, create, find, read_json, write_json, write_text
-from gansmith.verbs.opened import MEMORY, Opened
+from gansmith.verbs.opened import Opened
 from gansmith.verbs.parts import Parts, of_the_whole_batch
 from gansmith.verbs.playing import HANDS, Audience, Match, Silent, out_of_memory_told, together
 from gansmith.verbs.run import Run

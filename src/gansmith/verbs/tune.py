@@ -17,7 +17,7 @@ import numpy as np
 
 from gansmith import config
 from gansmith.artefact import Generator
-from gansmith.config import Recipe
+from gansmith.config import MEMORY, Recipe
 from gansmith.engine.distribute import World
 from gansmith.errors import ConfigError, DataError, NotFinite, RunError
 from gansmith.pages import Picture, tuned
@@ -27,7 +27,7 @@ from gansmith.tuning import space as spaces
 from gansmith.tuning.budget import Budget, enough
 from gansmith.tuning.found import ARMS, Arm, Found, Trial, failure
 from gansmith.tuning.space import Space
-from gansmith.verbs.opened import MEMORY, Opened
+from gansmith.verbs.opened import Opened
 from gansmith.verbs.parts import Parts
 from gansmith.verbs.report import COLUMNS, DRAWN, SMALL
 from gansmith.verbs.train import _lasting, automatic_device

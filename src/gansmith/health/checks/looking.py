@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import wraps
 from itertools import pairwise
 from statistics import median
+from typing import Any
 
 from gansmith.health.checks import thresholds as limit
 from gansmith.health.history import History, Line, between, lately, number, numbers, typical
@@ -43,14 +44,20 @@ def check(code: str) -> Callable[[Callable[[History], Finding | None]], Look]:
     return wrap
 
 
-def _advice(found: Finding, history: History) -> str:
+def mending(found: Finding, history: History) -> dict[str, Any]:
+    """The settings, dotted name -> value, that a new run would best be given against what was found; {} where none would help."""
     if found.code in OTHERWISE:
-        return found.advice
-    now, automatic = changeable(history.settings, history.data), history.data.get("automatic")
-    changes = remedy(found, now, 0, automatic if isinstance(automatic, Mapping) else None, anew=True)
+        return {}
+    automatic = history.data.get("automatic")
+    now = changeable(history.settings, history.data)
+    return remedy(found, now, 0, automatic if isinstance(automatic, Mapping) else None, anew=True)
+
+
+def _advice(found: Finding, history: History) -> str:
+    changes = mending(found, history)
     if changes.get("penalty.gamma_end") == changes.get("penalty.gamma"):  # it follows by itself
         changes.pop("penalty.gamma_end", None)
-    said = [f"{name}={typed(value)} (it is {typed(now[name])})" for name, value in changes.items()]
+    said = [f"{name}={typed(value)} (it is {typed(history.settings[name])})" for name, value in changes.items()]
     settings = f"Set {', '.join(said[:-1])}{' and ' * (len(said) > 1)}{said[-1]}." if said else ""
     return " ".join(part for part in (settings, found.advice) if part)
 
