@@ -14,9 +14,9 @@ Whether a run fell ill at all is measured without the checks, by what its last g
 its distance from them (gansmith.metrics.gauge), live and averaged; its spread, of all and within classes; the share of them that it
 reaches; the share of its samples whose nearest real one has the class asked for; copies of training samples; the border and the weave of
 pictures; and whether the discriminator prefers the samples it was trained on to other real ones. A sick case that is in none of them a
-tenth worse than the worst of the healthy runs of its domain did not fall ill: it is counted, named, and left out. So is a healthy one whose
-distance is more than three times the median of the healthy runs of its domain, or that stopped: it did not stay healthy. Faults of data and
-modules that are there from the first step count as they are.
+tenth worse than the worst of the healthy runs of its domain, and of the controls beside it, did not fall ill: it is
+counted, named, and left out. So is a healthy one whose distance is more than three times the median of the healthy runs of its domain, or
+that stopped: it did not stay healthy. Faults of data and modules that are there from the first step count as they are.
 
 A run is one thread of one process, in fixed precision. One line is appended for each finished run; what is there is not run again, and a
 run that was cut off is trained anew. Histories stay in the folder of runs; checkpoints do not.
@@ -41,7 +41,7 @@ from typing import Any
 import numpy as np
 import torch
 from pictures import finished, look
-from sick_cases import CASES, SAMPLES, SHAPES, Case, Source, source
+from sick_cases import CASES, CONTROLS, SAMPLES, SHAPES, Case, Source, source
 from torch import Tensor
 
 Line = dict[str, Any]
@@ -214,27 +214,29 @@ class Range:
     worst: Mapping[str, float]
 
     @classmethod
-    def of(cls, outcomes: Sequence[Mapping[str, float]]) -> Range:
-        """Of what healthy runs came to; those that left no generator are left out."""
+    def of(cls, outcomes: Sequence[Mapping[str, float]], beside: Sequence[Mapping[str, float]] = ()) -> Range:
+        """Of what healthy runs, and controls `beside` them, came to; healthy ones that left no generator are left out."""
         there = [o for o in outcomes if o]
         usual = float(np.median([o["distance"] for o in there])) if there else float("nan")
-        kept = [o for o in there if o["distance"] <= LOST * usual]
+        kept = [*(o for o in there if o["distance"] <= LOST * usual), *beside]
         worst = {
             name: sign * max(sign * o[name] for o in kept if name in o) for name, sign in WORSE.items() if any(name in o for o in kept)
         }
         return cls(usual, worst)
 
 
-NOTHING = Range(float("nan"), {})
+BESIDE = {control.name: control for control in CONTROLS}
 
 
-def ranges(lines: Iterable[Line]) -> dict[str, Range]:
-    """The range of every domain, from the lines of healthy runs."""
-    found: dict[str, list[Mapping[str, float]]] = {}
-    for line in lines:
-        if not (line["illness"] or line["guard"]):
-            found.setdefault(line["domain"], []).append(line["outcome"])
-    return {domain: Range.of(outcomes) for domain, outcomes in found.items()}
+def range_for(case: Case, lines: Iterable[Line]) -> Range:
+    """What a case is held against: the healthy runs of its domain, and of a sick one the controls on its data that are no shorter."""
+    well = [line for line in lines if line["domain"] == case.domain and not (line["illness"] or line["guard"])]
+    beside = [line for line in well if (control := BESIDE.get(line["case"])) and _like(control, case)] if case.illness else []
+    return Range.of([line["outcome"] for line in well if line["case"] not in BESIDE], [line["outcome"] for line in beside])
+
+
+def _like(control: Case, case: Case) -> bool:
+    return control.data == case.data and control.length >= case.length
 
 
 def beyond(line: Line, healthy: Range) -> list[str]:
@@ -292,13 +294,15 @@ def findings(place: Path, stopped: str) -> list[Any]:
 
 def judge(lines: Sequence[Line], chosen: Sequence[tuple[Case, int]], look: Callable[[Line, Case], Sequence[Any] | None]) -> list[Judged]:
     """Every chosen run of which there is a line and a history. `look` gives what the checks find, None where there is no history."""
-    healthy, there = ranges(lines), {(line["case"], line["seed"]): line for line in lines if not line["guard"]}
+    there = {(line["case"], line["seed"]): line for line in lines if not line["guard"]}
     found = []
     for case, seed in chosen:
+        if case.name in BESIDE:
+            continue
         line = there.get((case.name, seed))
         seen = None if line is None else look(line, case)
         if line is not None and seen is not None:
-            found.append(Judged(line, case, state(line, case, healthy.get(case.domain, NOTHING)), seen))
+            found.append(Judged(line, case, state(line, case, range_for(case, lines)), seen))
     return found
 
 
@@ -349,12 +353,12 @@ def mistakes(judged: Sequence[Judged]) -> str:
     return table(["case", "seed", "illness", "as true", "state", "found"], rows)
 
 
-def outcomes(judged: Sequence[Judged], healthy: Mapping[str, Range]) -> str:
-    """What every run came to beside the worst of the healthy ones of its domain; what lies beyond is marked."""
+def outcomes(judged: Sequence[Judged], lines: Sequence[Line]) -> str:
+    """What every run came to; what lies beyond the worst of those it is held against is marked."""
     names = [name for name in WORSE if any(name in j.line["outcome"] for j in judged)]
     rows = []
     for j in judged:
-        worse = beyond(j.line, healthy.get(j.case.domain, NOTHING))
+        worse = beyond(j.line, range_for(j.case, lines))
         cells = [f"{j.line['outcome'][n]:.3g}{' !' if n in worse else ''}" if n in j.line["outcome"] else "" for n in names]
         rows.append([j.case.name, str(j.line["seed"]), j.case.illness, j.state, *cells, "yes" if j.line["stopped"] else ""])
     return table(["case", "seed", "illness", "state", *names, "stopped"], rows)
@@ -362,14 +366,13 @@ def outcomes(judged: Sequence[Judged], healthy: Mapping[str, Range]) -> str:
 
 def mended(lines: Sequence[Line], chosen: Sequence[tuple[Case, int]]) -> str:
     """Of the ill runs that settings could mend, how many ended healthy with the guard on; without it none did."""
-    healthy = ranges(lines)
     there = {(line["case"], line["seed"], line["guard"]): line for line in lines}
     pairs = [(case, there.get((case.name, seed, False)), there.get((case.name, seed, True))) for case, seed in chosen if case.recoverable]
-    ill = [(case, a, b) for case, a, b in pairs if a and b and state(a, case, healthy.get(case.domain, NOTHING)) == "ill"]
+    ill = [(case, a, b) for case, a, b in pairs if a and b and state(a, case, range_for(case, lines)) == "ill"]
     rows = []
     for code in [*sorted({case.illness for case, _, _ in ill}), "all"]:
         own = [(case, a, b) for case, a, b in ill if code in (case.illness, "all")]
-        well = [not beyond(b, healthy.get(case.domain, NOTHING)) for case, _, b in own]
+        well = [not beyond(b, range_for(case, lines)) for case, _, b in own]
         tries = sum(len(b["recovered"]) for _, _, b in own) / max(len(own), 1)
         rows.append([code, str(len(own)), share(well, bool), f"{tries:.1f}", usual(a for _, a, _ in own), usual(b for _, _, b in own)])
     return table(["illness", "ill without the guard", "healthy with it", "recoveries a run", "distance without", "with"], rows)
@@ -470,7 +473,7 @@ def main(given: Sequence[str] | None = None) -> None:
     print(summary(found))
     print(f"Found first, of the part {words.part or 'open'}:\n\n{confusion(detail)}\n{mistakes(detail)}")
     if words.outcomes:
-        print(outcomes(detail, ranges(lines)))
+        print(outcomes(detail, lines))
 
 
 if __name__ == "__main__":

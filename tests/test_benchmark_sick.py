@@ -189,7 +189,21 @@ def finding(code: str, severity: str = "severe") -> SimpleNamespace:
 
 
 HEALTHY = [line("well", seed, distance=d) for seed, d in enumerate((0.1, 0.12, 0.14, 0.5), 1)]
-RANGE = sick.ranges(HEALTHY)["digits"]
+RANGE = sick.range_for(Case("a", "digits"), HEALTHY)
+
+
+def test_a_sick_run_that_is_shorter_is_held_against_controls_that_are_no_longer_cut_than_it() -> None:
+    far = {"domain": "fashion", "distance": 0.3}
+    lines = [line("fashion", domain="fashion"), line("fashion-half", **far), line("fashion-shorter", domain="fashion", distance=0.2)]
+
+    def worst(length: float, illness: str = "H205") -> float:
+        return sick.range_for(Case("a", "fashion", illness, length=length), lines).worst["distance"]
+
+    assert [worst(length) for length in (1.0, 0.7, 0.6, 0.5)] == [0.1, 0.2, 0.2, 0.3]
+    assert worst(0.5, illness="") == 0.1
+    few = sick.range_for(Case("a", "fashion-50", "H204", length=0.5), [*lines, line("fashion-50-automatic", domain="fashion", distance=0.4)])
+    assert few.worst["distance"] == 0.4
+    assert sick.judge(lines, [(case, 1) for case in sick_cases.CONTROLS], lambda told, case: []) == []
 
 
 def test_the_range_is_that_of_the_healthy_runs_that_stayed_so() -> None:
