@@ -201,8 +201,8 @@ def test_a_sick_run_that_is_shorter_is_held_against_controls_that_are_no_longer_
 
     assert [worst(length) for length in (1.0, 0.7, 0.6, 0.5)] == [0.1, 0.2, 0.2, 0.3]
     assert worst(0.5, illness="") == 0.1
-    few = sick.range_for(Case("a", "fashion-50", "H204", length=0.5), [*lines, line("fashion-50-automatic", domain="fashion", distance=0.4)])
-    assert few.worst["distance"] == 0.4
+    alike = line("fashion-50-automatic", domain="fashion", distance=0.4)
+    assert sick.range_for(Case("a", "fashion-50", "H204", length=0.5), [*lines, alike]).worst["distance"] == 0.4
     assert sick.judge(lines, [(case, 1) for case in sick_cases.CONTROLS], lambda told, case: []) == []
 
 
