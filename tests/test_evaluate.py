@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,11 @@ import torch
 from PIL import Image
 
 import gansmith
+from gansmith import features
 from gansmith.errors import ConfigError, DataError, GansmithError
 from gansmith.features.pixels import Pixels
 from gansmith.runs import RunFolder
+from gansmith.verbs import evaluate as verb
 from gansmith.verbs.evaluate import shuffled
 from tiny import SETTINGS, train
 
@@ -75,12 +78,44 @@ def test_conditions_say_what_the_scores_depend_on(run: Path) -> None:
     assert found["step"] == gansmith.Run(run).log[-1]["step"]
 
 
+def test_the_step_is_that_of_the_generator_which_may_be_the_best_and_not_the_last(run: Path, tmp_path: Path) -> None:
+    kept = Path(shutil.copytree(run, tmp_path / "best"))
+    config = kept / "generator" / "config.json"
+    card, records = json.loads(config.read_text()), gansmith.Run(kept).log
+    for said, record in ((records[2]["step"], records[2]), (0, records[-1])):  # early versions said nothing
+        config.write_text(json.dumps({**card, "step": said}))
+        about = judge(kept, count=60).conditions
+        assert (about["step"], about["seen"]) == (record["step"], record["seen"])
+
+
 def test_the_same_seed_gives_the_same_scores(run: Path) -> None:
     assert judge(run, count=60).scores == judge(run, count=60).scores != judge(run, count=60, seed=1).scores
 
 
 def test_few_samples_are_warned_of(run: Path) -> None:
     assert any("Only 60 samples" in words for words in judge(run, count=60).warnings)
+
+
+@pytest.mark.parametrize(("labels", "advised"), [("auto", "--extractor classifier gives"), ("none", "Labels, or --extractor inception,")])
+def test_what_gives_better_features_than_pixels(labels: str, advised: str, run: Path, tmp_path: Path) -> None:
+    judged = run if labels == "auto" else train(tmp_path, {"data.held_out": 0.1, "data.labels": "none"}).path
+    (words,) = [words for words in judge(judged, count=60).warnings if "plain pixels" in words]
+    assert advised in words
+    assert ("Labels" in words) == (labels == "none")
+
+
+def test_features_are_computed_on_the_best_device_there_is(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def choose(*given: Any, device: str, **more: Any) -> Any:
+        asked.append(device)
+        return real(*given, **more)
+
+    real = features.choose
+    monkeypatch.setattr(features, "choose", choose)
+    monkeypatch.setattr(verb, "automatic_device", lambda recipe: "an accelerator")
+    assert judge(run, count=60).scores
+    assert asked == ["an accelerator"]
 
 
 def test_an_extractor_of_ones_own(run: Path) -> None:

@@ -9,7 +9,7 @@ import torch
 
 from gansmith.errors import DataError
 from gansmith.metrics import judgement
-from gansmith.metrics.judgement import LEAST, Evidence, Seen, verdicts, way
+from gansmith.metrics.judgement import LEAST, Evidence, Seen, reach, sure, verdicts, way
 from gansmith.records import Estimate, Score
 
 CLASSES, WIDTH = 10, 12
@@ -110,6 +110,18 @@ def test_a_class_that_is_missing_is_named() -> None:
     assert found[1].answer != "yes"
 
 
+def test_a_class_of_which_nothing_was_generated_is_named_too() -> None:
+    """Nine of ten classes reach so much of all data that the whole would pass."""
+    generated = draw(500, 8, classes=9)
+    scores = judgement.scores(evidence(generated), seed=0)
+    assert [s.estimate.high for s in scores if s.label == "class 9"] == [0.0]
+    found = verdicts(scores)
+    assert "Weakest: class 9." in found[1].sentence
+    assert found[1].answer != "yes"
+    unlabelled = judgement.scores(evidence(replace(generated, labels=None)), seed=0)
+    assert not [s for s in unlabelled if s.label]
+
+
 def test_scores_depend_on_the_seed_alone() -> None:
     found = evidence(draw(200, 8), 200)
     assert judgement.scores(found, seed=1) == judgement.scores(found, seed=1)
@@ -136,6 +148,92 @@ def test_controls_in_the_wrong_order_silence_a_metric() -> None:
         for m in ("precision", "density", "coverage", "recall", "near-copies")
     ]
     assert [v.answer for v in verdicts(silent)] == ["unknown"] * 4
+
+
+def at(metric: str, value: float, label: str | None = None, floor: float = 1.0, noise: float = 0.0) -> Score:
+    meaning = judgement.MEANINGS[metric]
+    return Score(metric, meaning.word, meaning.better, Estimate(value, value, value), floor, 1.0, noise, label=label)
+
+
+def test_a_short_way_from_noise_decides_nothing_whatever_was_generated() -> None:
+    near, far = at("coverage", 0.0, floor=0.9, noise=0.5), at("coverage", 0.0, floor=0.9, noise=0.4)
+    assert not sure(near, 0.09).reliable
+    assert "hardly worse" in sure(near, 0.09).note
+    assert sure(far, 0.09) == far
+    bad = replace(near, estimate=Estimate(0.5, 0.3, 0.7))
+    assert sure(bad, 0.01) == bad
+    assert not sure(bad).reliable  # of its own interval, where none is given
+
+
+@pytest.mark.parametrize(("passed", "count"), [(300, 500), (500, 500), (0, 500), (46, 46)])
+def test_an_interval_of_a_share_never_loses_its_width(passed: int, count: int) -> None:
+    share = (passed + 2) / (count + 4)
+    wanted = 1.96 * (share * (1 - share) / (count + 3)) ** 0.5
+    assert reach((torch.arange(count) < passed).float()) == pytest.approx(wanted, rel=1e-5)
+
+
+def world(seed: int, count: int, matrix: torch.Tensor) -> Evidence:
+    """A perfect generator: all samples are of the same normal distribution, and noise is its numbers by themselves."""
+    source = torch.Generator().manual_seed(seed)
+    training, held, generated = (Seen(torch.randn(n, len(matrix), generator=source) @ matrix) for n in (4 * count, count, count))
+    return Evidence(training, held, generated, training.only(torch.arange(count)), shuffled_only(held))
+
+
+def shuffled_only(of: Seen) -> Seen:
+    source = torch.Generator().manual_seed(7)
+    return Seen(torch.stack([column[torch.randperm(len(column), generator=source)] for column in of.features.T], 1))
+
+
+@pytest.mark.parametrize("related", [0.0, 0.5, 1.0])
+def test_chance_calls_no_perfect_generator_bad(related: float) -> None:
+    """Whether the numbers of a sample have much to do with each other, or nothing, so that noise is as good as they are."""
+    matrix = torch.eye(8) + related * torch.randn(8, 8, generator=torch.Generator().manual_seed(0))
+    several = [judgement.scores(world(seed, 120, matrix), seed, apart=False) for seed in range(8)]
+    answers = [v.answer for found in several for v in verdicts(found)[:2]]
+    if not related:
+        assert set(answers) == {"unknown"}
+        return
+    assert "no" not in answers
+    assert answers.count("partly") <= len(answers) / 7  # what REACHES leaves to chance
+    assert answers.count("yes") > len(answers) / 2
+
+
+def test_recall_decides_nothing() -> None:
+    told = verdicts([at("precision", 1.0), at("density", 1.0), at("recall", 0.0), at("coverage", 0.99)])[1]
+    assert (told.answer, told.because) == ("yes", ("coverage",))
+
+
+@pytest.mark.parametrize(
+    ("values", "word", "said"),
+    [
+        ({"precision": 0.7, "density": 0.9}, 0, "70 % of the samples lie close to real ones; 100 % of held-out real ones do."),
+        ({"precision": 0.9, "density": 0.7}, 0, "The density of real samples around the generated ones is 0.70; "),
+        ({"density": 1.12}, 0, "The density of real samples around the generated ones is 1.12; around held-out real ones it is 1.00."),
+        ({"coverage": 0.7, "recall": 0.1}, 1, "70 % of the real samples have a generated one nearby; 100 % have a held-out "),
+    ],
+)
+def test_the_sentence_is_of_the_metric_that_decides(values: dict[str, float], word: int, said: str) -> None:
+    assert verdicts([at(metric, value) for metric, value in values.items()])[word].sentence.startswith(said)
+
+
+def test_the_weakest_classes_are_named_worst_first_and_the_others_counted() -> None:
+    classes = [at("coverage", 0.5 - i / 100, f"class {i}") for i in range(7)]
+    told = verdicts([at("coverage", 0.95), *classes, at("coverage", 0.0, "zebra"), at("coverage", 0.7, "fair")])[1]
+    assert told.sentence.endswith(" Weakest: zebra, class 6, class 5, class 4, class 3 and 3 more.")
+    assert told.answer == "partly"
+    assert verdicts([at("coverage", 0.95), *classes[:2]])[1].sentence.endswith(" Weakest: class 1, class 0.")
+
+
+@pytest.mark.parametrize(("columns", "wanted"), [(4, "unknown"), (9, "unknown"), (40, "no")])
+def test_copies_of_rows_that_chance_makes_too_are_not_told(columns: int, wanted: str) -> None:
+    source = torch.Generator().manual_seed(1)
+    training, held = (Seen((torch.rand(n, columns, generator=source) < 0.3).float()) for n in (1500, 200))
+    copied = training.only(torch.arange(200))
+    found = judgement.scores(Evidence(training, held, copied, training.only(torch.arange(200, 400)), shuffled_only(held)), 0, apart=False)
+    (copies,) = [s for s in found if s.metric == "near-copies"]
+    assert copies.reliable == (wanted == "no")
+    assert copies.reliable or "come out hardly worse" in copies.note
+    assert verdicts(found)[2].answer == wanted
 
 
 def test_noise_that_looks_like_the_data_makes_a_metric_unreliable() -> None:

@@ -113,6 +113,32 @@ def test_a_file_beside_the_page_that_is_not_of_a_report_stays(name: str, text: s
         report(run.path, out=tmp_path / "notes.html")
 
 
+@pytest.mark.parametrize("text", ["", "<!doctype html><h1>My page on gansmith report</h1>", "<p>Written by gansmith 1.0</p>"])
+def test_a_page_of_somebody_else_stays(text: str, run: RunFolder, tmp_path: Path) -> None:
+    page = tmp_path / "mine.html"
+    page.write_text(text, encoding="utf-8")
+    with pytest.raises(StorageError, match=r"mine\.html already exists and is not of a report"):
+        report(run.path, out=page)
+    assert [(p.name, p.read_text(encoding="utf-8")) for p in tmp_path.iterdir() if p.is_file()] == [("mine.html", text)]
+
+
+def test_a_page_of_an_earlier_version_is_written_again(run: RunFolder, tmp_path: Path) -> None:
+    page = tmp_path / "old.html"
+    page.write_text(
+        '<p class="overline">gansmith report</p>\n<p>Written by gansmith 0.1.0. Everything on this page is in the page itself.</p>\n',
+        encoding="utf-8",
+    )
+    assert "digits-1" in said(report(run.path, out=page))
+
+
+def test_an_ending_is_the_same_in_capitals_and_others_are_of_no_folder(run: RunFolder, tmp_path: Path) -> None:
+    for _ in range(2):
+        assert report(run.path, out=tmp_path / "R.HTML").is_file()
+    assert sorted(p.name for p in tmp_path.iterdir() if p.is_file()) == ["R.HTML", "R.json", "R.md"]
+    with pytest.raises(ConfigError, match=r"cannot be written as \.pdf\. Give a folder as --out, or a path ending in \.html"):
+        report(run.path, out=tmp_path / "a.PDF")
+
+
 def test_what_a_run_knows_of_its_data_is_not_overwritten(run: RunFolder) -> None:
     before = run.data.read_bytes()
     with pytest.raises(StorageError, match=r"data\.json already exists"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import typing
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +16,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+import customers
 import gansmith
 import tiny
+from gansmith import cli
 from gansmith.artefact import BLOCK, Generator
+from gansmith.domains.image import grid
 from gansmith.engine import probe
 from gansmith.errors import ConfigError, RunError, StorageError
+from gansmith.verbs import rows
 from gansmith.verbs import sample as verb
 
 CLASSES = [str(i) for i in range(10)]
+picture = grid.picture
 
 
 @pytest.fixture(scope="module")
@@ -182,6 +188,22 @@ def test_a_walk_goes_from_one_sample_to_another_within_one_class(run: Path, tmp_
         assert np.array_equal(np.asarray(first), ends[0, :, :, 0])
 
 
+def test_help_says_how_many_samples_a_grid_holds() -> None:
+    option = typing.get_type_hints(cli.sample, include_extras=True)["grid"].__metadata__[0]
+    assert f"first {verb.GRID} samples (of tables: {rows.PICTURED:,} rows)" in option.help
+
+
+@pytest.mark.parametrize(("walks", "steps", "shown"), [(5, 6, 3), (1, 30, 1), (3, 30, 1), (2, 3, 2)])
+def test_a_grid_holds_whole_walks_alone(
+    walks: int, steps: int, shown: int, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verb, "GRID", 20)
+    seen: list[int] = []
+    monkeypatch.setattr(grid, "picture", lambda raw, *more: seen.append(len(raw)) or picture(raw, *more))  # type: ignore[func-returns-value]
+    gansmith.sample(run, walks, interpolate=steps, out=tmp_path / "walks", grid=True)
+    assert seen == [shown * steps]
+
+
 # --- files ---------------------------------------------------------------------------------------------------------------
 
 
@@ -237,11 +259,31 @@ def test_a_target_that_is_there_is_refused_and_an_empty_folder_is_filled(
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.npz", "empty", "full"]
 
 
-@pytest.mark.parametrize("ending", ["csv", "parquet", "zip", "npy"])
+NO_FOLDERS = ("zip", "npy", "png", "jpg", "jpeg", "gif", "webp", "tif", "tiff", "tar", "gz", "PNG", "Zip")
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet", *NO_FOLDERS])
 def test_an_ending_that_is_of_no_folder_is_refused(ending: str, run: Path, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=rf"cannot be written as \.{ending}\. Give a folder as -o, or a path ending in \.npz"):
+    with pytest.raises(ConfigError, match=rf"cannot be written as \.{ending.lower()}\. Give a folder as -o, or a path ending in \.npz"):
         gansmith.sample(run, 2, out=tmp_path / f"a.{ending}")
     assert not list(tmp_path.iterdir())
+
+
+def test_rows_go_into_no_picture_and_no_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probe, "SECONDS", 0.0)
+    made = customers.trained(tmp_path).path
+    before = sorted(tmp_path.iterdir())
+    for ending in NO_FOLDERS:
+        with pytest.raises(ConfigError, match=rf"cannot be written as \.{ending.lower()}\. Give a folder, or a path ending in \.csv or "):
+            gansmith.sample(made, 2, out=tmp_path / f"a.{ending}")
+    with pytest.raises(ConfigError, match=r"no \.npz"):
+        gansmith.sample(made, 2, out=tmp_path / "a.NPZ")
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_an_ending_in_capitals_is_the_same_ending(run: Path, tmp_path: Path) -> None:
+    with np.load(gansmith.sample(run, 3, out=tmp_path / "a.NPZ")) as arrays:
+        assert len(arrays["samples"]) == 3
 
 
 def test_a_grid_does_not_take_the_place_of_a_picture(run: Path, tmp_path: Path) -> None:
@@ -276,8 +318,6 @@ def test_a_failure_half_way_leaves_nothing(
         if len(calls) == 2 or out == "a.npz":
             raise error
         return real(*_, **__)
-
-    import gansmith.domains.image.grid as grid
 
     real = grid.write
     monkeypatch.setattr(grid, "write", failing)

@@ -2,7 +2,8 @@
 
 A number alone says nothing: a copy of the training set has the best distance there is, and some metrics like noise. So each is also
 taken of held-out real samples (the floor: as good as samples can be), of copies of training samples (must look faithful and not
-original) and of shuffled numbers (must look like nothing). A metric whose controls come out in the wrong order decides nothing.
+original) and of shuffled numbers (must look like nothing). A metric whose controls come out in the wrong order, or too close together to be
+told apart, decides nothing.
 
 Faithful and diverse are judged against a part of the training samples, as many as there are generated ones; original against all.
 """
@@ -46,6 +47,12 @@ OF_A_CLASS = 30  # samples on each side, from which on a class has scores of its
 YES, PARTLY = 0.85, 0.6  # of the way from noise to held-out real samples
 COPIED, SUSPECT = 0.1, 0.03  # share of samples that are near-copies beyond those that chance makes
 DIRECTIONS = 128  # of the sliced distance
+POOR = 5  # classes of one verdict that are named
+
+# A metric decides only where the way from noise to held-out samples is five times as long as its interval reaches to one side: on a shorter
+# one, chance alone (on both ends, 1.4 times as far) would take more than one perfect generator in seven below YES.
+REACHES = 5
+SIDE = 1.96  # standard errors that a 95 % interval reaches to one side
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +98,9 @@ def scores(found: Evidence, seed: int, apart: bool = True) -> tuple[Score, ...]:
     own = reference.exactly(found.generated)
     floor, copy, noise = (reference.control(x) for x in (found.held_out, found.copied, found.noise))
     smote = reference.control(found.smote) if found.smote is not None else {}
+    reaches = {metric: reach(values) for metric, values in reference.floors.items()}
     whole = [scored(m, MEANINGS[m], own[m], floor.get(m), copy.get(m), noise.get(m), smote=smote.get(m)) for m in MEANINGS if m in own]
+    whole = [sure(score, reaches[score.metric]) if score.metric in reaches else score for score in whole]
     return (*whole, *(score for index, name in enumerate(found.classes) for score in _of_class(found, index, name, seed)))
 
 
@@ -105,6 +114,7 @@ class Meaning:
     blind: bool = False  # noise comes out as good as real samples, whatever the data
 
 
+COPIES = "near-copies"
 INFINITE = "Fréchet distance, N → ∞"  # has no controls: the finite one's are as good, and these would cost most of the time
 MEANINGS: Mapping[str, Meaning] = {
     "precision": Meaning("faithful", "higher", "share of samples that lie close to real ones"),
@@ -118,15 +128,16 @@ MEANINGS: Mapping[str, Meaning] = {
     "label agreement": Meaning("faithful", "higher", "share of samples to which a classifier gives the label they were generated for"),
     "recall": Meaning("diverse", "higher", "share of real samples that lie close to generated ones"),
     "coverage": Meaning("diverse", "higher", "share of real samples with a generated one nearby"),
-    "near-copies": Meaning("original", "lower", "share of samples closer to a training sample than all but 5 % of held-out samples are"),
+    COPIES: Meaning("original", "lower", "share of samples closer to a training sample than all but 5 % of held-out samples are"),
     "authenticity": Meaning("original", "higher"),
     "distance ratio": Meaning("original", "higher", "ratio of the distances to training and to held-out samples; 1 is perfect"),
     "data copying C_T": Meaning("original", "higher", "about 0 is perfect, well below is copying"),
 }
+# Not recall: noise lies far out, where balls are wide, and reaches nearly as many real samples as held-out ones do.
 DECIDING: Mapping[Word, tuple[str, ...]] = {
     "faithful": ("precision", "density"),
-    "diverse": ("coverage", "recall"),
-    "original": ("near-copies",),
+    "diverse": ("coverage",),
+    "original": (COPIES,),
 }
 
 
@@ -181,7 +192,8 @@ class _Reference:
     def control(self, own: Seen) -> dict[str, float]:
         """The values alone, of a set whose answer is known."""
         x, real, seed = own.features, self.some, self.seed
-        found = {metric: float(values.mean()) for metric, values in self.values(own).items()}
+        means = self.floors if own is self.found.held_out else self.values(own)
+        found = {metric: float(values.mean()) for metric, values in means.items()}
         if self.apart:
             found["two-sample AUC"] = two_sample(real, x, seed).auc.value
             found["Fréchet distance"] = frechet_of(real, x)
@@ -201,6 +213,11 @@ class _Reference:
                     found["distance ratio"] = ratio.value
                 found["data copying C_T"] = self._copying(near, own).value
         return found
+
+    @cached_property
+    def floors(self) -> dict[str, Tensor]:
+        """`values` of held-out samples."""
+        return self.values(self.found.held_out)
 
     @cached_property
     def _known(self) -> Distances:
@@ -239,11 +256,16 @@ def scored(
     label: str | None = None,
     smote: float | None = None,
 ) -> Score:
-    """A score, reliable where the control that must be worse than held-out samples is: copies of originality, noise of all else."""
+    """A score, reliable where the control that must be worse than held-out samples is: copies of originality, noise of all else.
+
+    Of near-copies, copies must be worse by more than a verdict asks for: otherwise even a copier would pass.
+    """
     worst = copy if meaning.word == "original" else None if meaning.blind else noise
-    reliable = floor is None or worst is None or (floor < worst if meaning.better == "lower" else floor > worst)
+    least = COPIED if metric == COPIES else 0.0
+    reliable = floor is None or worst is None or (worst - floor if meaning.better == "lower" else floor - worst) > least
     control = "copies of training samples" if meaning.word == "original" else "shuffled values"
-    note = meaning.note if reliable else noted(meaning.note, f"{control} come out no worse than held-out real samples")
+    wrong = f"{control} come out {'hardly' if least else 'no'} worse than held-out real samples"
+    note = meaning.note if reliable else noted(meaning.note, wrong)
     return Score(metric, meaning.word, meaning.better, estimate, floor, copy, noise, reliable, note, label, smote)
 
 
@@ -252,11 +274,35 @@ def noted(note: str, wrong: str) -> str:
     return "; ".join(part for part in (note, f"unreliable here: {wrong}") if part)
 
 
+def sure(score: Score, reach: float | None = None) -> Score:
+    """A score of faithful or diverse that is unreliable where the way from noise to held-out samples is short beside an interval.
+
+    reach  of the interval of held-out samples to one side: whether controls can be told apart must not hang on what was generated. None: of
+           the score's own
+    """
+    if score.word not in ("faithful", "diverse") or not score.reliable or score.floor is None or score.noise is None:
+        return score
+    side = (score.estimate.high - score.estimate.low) / 2 if reach is None else reach
+    if abs(score.floor - score.noise) >= REACHES * side:
+        return score
+    return replace(score, reliable=False, note=noted(score.note, "shuffled values come out hardly worse than held-out real samples"))
+
+
+def reach(values: Tensor) -> float:
+    """How far the 95 % interval of the mean of values [N], of shares 0 or 1 each, reaches to one side.
+
+    With two samples more that pass and two that do not: where all N pass, others may still not (Agresti and Coull, 1998).
+    """
+    padded = torch.cat([values, values.new_tensor([0.0, 0.0, 1.0, 1.0])])
+    return SIDE * float(padded.std()) / len(padded) ** 0.5
+
+
 def _of_class(found: Evidence, index: int, name: str, seed: int) -> list[Score]:
-    """Precision and coverage of one class, where it has enough samples on each side."""
+    """Precision and coverage of one class, where it has enough samples on each side; coverage alone where none was generated."""
     sides = (found.training, found.held_out, found.generated, found.copied, found.noise)
     training, held_out, generated, copied, noise = (x.only(x.labels == index) if x.labels is not None else x.only(_NONE) for x in sides)
-    count = min(len(training), len(held_out), len(generated), len(copied), len(noise))
+    absent = found.generated.labels is not None and not len(generated)
+    count = min(len(x) for x in (training, held_out, copied, noise, *([] if absent else [generated])))
     if count < OF_A_CLASS:
         return []
 
@@ -270,13 +316,16 @@ def _of_class(found: Evidence, index: int, name: str, seed: int) -> list[Score]:
     def measured(own: Seen) -> Overlap:
         return overlap(real, some(own))
 
-    own, floor, copy, shuffled = (measured(x) for x in (generated, held_out, copied, noise))
+    floor, copy, shuffled = (measured(x) for x in (held_out, copied, noise))
 
-    def score(metric: str, value: Callable[[Overlap], Tensor]) -> Score:
+    def score(metric: str, own: Tensor, value: Callable[[Overlap], Tensor]) -> Score:
         at = [float(value(x).mean()) for x in (floor, copy, shuffled)]
-        return scored(metric, MEANINGS[metric], bootstrap(value(own), seed), at[0], at[1], at[2], name)
+        return sure(scored(metric, MEANINGS[metric], bootstrap(own, seed), at[0], at[1], at[2], name), reach(value(floor)))
 
-    return [score("precision", lambda x: x.precision), score("coverage", lambda x: x.coverage)]
+    if absent:
+        return [score("coverage", torch.zeros(count), lambda x: x.coverage)]
+    own = measured(generated)
+    return [score("precision", own.precision, lambda x: x.precision), score("coverage", own.coverage, lambda x: x.coverage)]
 
 
 _NONE = torch.zeros(0, dtype=torch.int64)
@@ -303,21 +352,28 @@ def verdicts(found: Sequence[Score], known: bool = True) -> tuple[Verdict, ...]:
 def _closeness(word: Word, whole: Sequence[Score], found: Sequence[Score]) -> Verdict:
     deciding = [s for s in whole if s.metric in DECIDING[word] and s.reliable]
     if not deciding:
-        return Verdict(word, "unknown", "No metric works on these data: the controls come out in the wrong order.")
-    ways = {s.metric: way(s) for s in deciding}
-    least = min(ways.values())
-    answer: Answer = "yes" if least >= YES else "partly" if least >= PARTLY else "no"
-    first = next(s for metric in DECIDING[word] for s in deciding if s.metric == metric)
-    shown, floor = first.estimate.value, first.floor or 0.0
-    if word == "faithful":
-        sentence = f"{_share(shown)} of the samples lie close to real ones; {_share(floor)} of held-out real ones do."
-    else:
-        sentence = f"{_share(shown)} of the real samples have a generated one nearby; {_share(floor)} have a held-out real one nearby."
-    poor = [s.label for s in found if s.label is not None and s.word == word and s.reliable and way(s) < PARTLY]
+        return Verdict(word, "unknown", "No metric works on these data: the controls come out in the wrong order, or too close to tell.")
+    least = min(deciding, key=way)
+    answer: Answer = "yes" if way(least) >= YES else "partly" if way(least) >= PARTLY else "no"
+    sentence = _sentence(least)
+    labelled = [s for s in found if s.label is not None and s.word == word and s.reliable and way(s) < PARTLY]
+    poor = [str(s.label) for s in sorted(labelled, key=lambda s: (way(s), str(s.label)))]
     if poor:
         answer = "partly" if answer == "yes" else answer
-        sentence += f" Weakest: {', '.join(sorted(str(name) for name in poor)[:5])}."
-    return Verdict(word, answer, sentence, tuple(ways))
+        more = f" and {len(poor) - POOR} more" if len(poor) > POOR else ""
+        sentence += f" Weakest: {', '.join(poor[:POOR])}{more}."
+    return Verdict(word, answer, sentence, tuple(s.metric for s in deciding))
+
+
+def _sentence(score: Score) -> str:
+    """What a deciding score says, beside what held-out samples have."""
+    assert score.floor is not None
+    shown, floor = score.estimate.value, score.floor
+    return {
+        "precision": f"{_share(shown)} of the samples lie close to real ones; {_share(floor)} of held-out real ones do.",
+        "density": f"The density of real samples around the generated ones is {shown:.2f}; around held-out real ones it is {floor:.2f}.",
+        "coverage": f"{_share(shown)} of the real samples have a generated one nearby; {_share(floor)} have a held-out real one nearby.",
+    }[score.metric]
 
 
 def way(score: Score) -> float:
@@ -333,7 +389,7 @@ def _originality(whole: Sequence[Score], known: bool) -> Verdict:
         return Verdict("original", "unknown", "The training data are not known, so copies of them cannot be looked for.")
     deciding = [s for s in whole if s.metric in DECIDING["original"] and s.reliable]
     if not deciding:
-        return Verdict("original", "unknown", "No metric works on these data: copies come out no worse than held-out real samples.")
+        return Verdict("original", "unknown", "No metric works on these data: copies come out hardly worse than held-out real samples.")
     score = deciding[0]
     chance = score.floor or 0.0
     beyond = score.estimate.low - chance

@@ -16,7 +16,7 @@ import torch
 from gansmith.errors import DataError
 from gansmith.metrics import judgement, privacy, tables
 from gansmith.metrics.boosted import Classified, predicted, two_sample_auc
-from gansmith.metrics.judgement import Evidence, Meaning, noted, scored, way
+from gansmith.metrics.judgement import Evidence, Meaning, noted, scored, sure, way
 from gansmith.metrics.spread import groups, left_out
 from gansmith.metrics.tables import Quality, Rule
 from gansmith.randomness import seed_of
@@ -24,11 +24,6 @@ from gansmith.records import Answer, Estimate, Score, Verdict, Word
 
 BLOCKS = 20  # of a jackknife
 ATTACKS = 2000  # of each kind at most
-
-# A metric decides only where the way from noise to held-out rows is five times as long as its interval reaches to one side: on a shorter
-# one, chance alone (on both ends, 1.4 times as far) would take more than one perfect generator in seven below `judgement.YES`.
-REACHES = 5
-UNFIT = "recall"  # shuffled rows lie far out, where balls are wide, and reach nearly as many real rows as held-out ones do
 
 # Of columns and of pairs, 1 - shape is the share of the cells that would have to be others: two in a hundred beyond what held-out rows
 # have are hardly seen in a plot, six are plain. A column by itself varies more, and one that is poor is hidden by a mean.
@@ -97,7 +92,7 @@ def scores(
 ) -> tuple[Score, ...]:
     """Every score that these tables allow: of neighbours in the features `seen`, and of the rows themselves. DataError for too few rows."""
     groups_of_scores: Mapping[str, Callable[[], Sequence[Score]]] = {
-        "comparing neighbours": lambda: [sure(score) for score in judgement.scores(seen, seed, apart=False)],
+        "comparing neighbours": lambda: judgement.scores(seen, seed, apart=False),
         "comparing columns": lambda: _of_columns(found, seed),
         "telling rows apart": lambda: _told_apart(found, seed),
         "looking for broken rules": lambda: _rules(found, seed),
@@ -264,16 +259,6 @@ def _scored(
     return score if meaning.blind else sure(score)
 
 
-def sure(score: Score) -> Score:
-    """A score of faithful or diverse that is unreliable where the way from noise to held-out rows is short beside its interval."""
-    if score.word not in ("faithful", "diverse") or not score.reliable or score.floor is None or score.noise is None:
-        return score
-    reach = (score.estimate.high - score.estimate.low) / 2
-    if abs(score.floor - score.noise) >= REACHES * reach:
-        return score
-    return replace(score, reliable=False, note=noted(score.note, "shuffled values come out hardly worse than held-out real samples"))
-
-
 def _some(rows: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
     return rows if len(rows) <= count else rows[np.sort(rng.choice(len(rows), count, replace=False))]
 
@@ -303,7 +288,7 @@ def verdicts(found: Sequence[Score], known: bool = True) -> tuple[Verdict, ...]:
     whole = {s.metric: s for s in found if s.label is None}
     return tuple(
         _lowered(v, [whole[m] for m in DECIDING.get(v.word, ()) if m in whole and whole[m].reliable])
-        for v in judgement.verdicts([s for s in found if s.metric != UNFIT], known)
+        for v in judgement.verdicts(found, known)
     )
 
 

@@ -140,7 +140,7 @@ def _place(folder: RunFolder, out: str | Path | None) -> Path:
     """Where the page goes."""
     if out is None:
         return folder.diagnosis
-    return Path(out) if Path(out).suffix == ".html" else RunFolder(Path(out)).diagnosis
+    return Path(out) if Path(out).suffix.lower() == ".html" else RunFolder(Path(out)).diagnosis
 
 
 def history_of(folder: RunFolder) -> History:

@@ -12,6 +12,7 @@ import torch
 
 from gansmith import artefact, features
 from gansmith.artefact import Generator
+from gansmith.config import Recipe
 from gansmith.errors import ConfigError, DataError
 from gansmith.features import Extractor, Rows
 from gansmith.metrics import judgement, table_judgement
@@ -25,6 +26,7 @@ from gansmith.verbs.judged_rows import Learned
 from gansmith.verbs.kept import add
 from gansmith.verbs.run import Run
 from gansmith.verbs.sets import Part, Sets
+from gansmith.verbs.train import automatic_device
 
 MOST = 10_000  # samples on each side unless told otherwise: beyond it the spread hardly shrinks, and the time goes on
 ROOM = 1 << 30  # bytes that the samples on a side may take
@@ -175,6 +177,7 @@ def _extractor(asked: str | Extractor | None, weights: str | Path | None, found:
         found.held_out.collection,
         found.held_out.members,
         weights=weights,
+        device=automatic_device(Recipe()),
         progress=lambda done, all: progress(done, all, "training features"),
     )
 
@@ -208,10 +211,9 @@ def _warnings(found: Sets, n: int, seer: Extractor) -> tuple[str, ...]:
     if len(found.training) > SEARCHED:
         said.append(f"Copies were looked for among {SEARCHED:,} of the {len(found.training):,} training samples.")
     if seer.name in ("pixels", "values") and len(found.facts["shape"]) > 2:
-        said.append(
-            "Scores are computed on plain pixels, which see shape and colour but little meaning. Labels, or --extractor inception, "
-            "give better features."
-        )
+        classes = len(found.training.collection.classes) > 1
+        better = "--extractor classifier gives" if classes else "Labels, or --extractor inception, give"
+        said.append(f"Scores are computed on plain pixels, which see shape and colour but little meaning. {better} better features.")
     return tuple(said)
 
 

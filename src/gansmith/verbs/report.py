@@ -41,6 +41,8 @@ CLASSES = 20  # shown one by one at most
 MOMENTS = 7  # previews shown at most
 PREVIEW_ROWS = 8  # of pictures in a preview
 ROWS = 8  # of a table that are shown
+NO_FOLDERS = (".htm", ".pdf", ".md", ".txt", ".json", ".zip", ".png", ".jpg")  # endings of a path that nobody means for a folder
+MARKS = ('<p class="overline">gansmith report</p>', "<p>Written by gansmith ")  # in the head and the foot of every page of a report
 SMALL = 32  # pixels of a picture's longer side up to which each of them should show
 
 T = TypeVar("T")
@@ -58,7 +60,7 @@ def report(runs: str | Path | Sequence[str | Path], *, out: str | Path | None = 
     """
     paths = [Path(runs)] if isinstance(runs, str | Path) else [Path(p) for p in runs]
     page = _place(paths, out)
-    for path in (page.with_suffix(".json"), page.with_suffix(".md")):
+    for path in (page, page.with_suffix(".json"), page.with_suffix(".md")):
         if path.exists() and not _of_a_report(path):
             raise StorageError(f"{path} already exists and is not of a report, so it is not overwritten. Give --out another name.")
     folders = [find(path) for path in paths]
@@ -77,7 +79,10 @@ def _place(paths: Sequence[Path], out: str | Path | None) -> Path:
     if not paths:
         raise ConfigError("no run was given. Give the folder that 'gansmith train' named at its end.")
     if out is not None:
-        return Path(out) if Path(out).suffix == ".html" else RunFolder(Path(out)).report
+        ending = Path(out).suffix.lower()
+        if ending in NO_FOLDERS:
+            raise ConfigError(f"a report cannot be written as {ending}. Give a folder as --out, or a path ending in .html.")
+        return Path(out) if ending == ".html" else RunFolder(Path(out)).report
     if len(paths) > 1:
         raise ConfigError(
             f"{len(paths)} runs were given, and their common page belongs in none of their folders. Say where to write it with --out."
@@ -86,9 +91,11 @@ def _place(paths: Sequence[Path], out: str | Path | None) -> Path:
 
 
 def _of_a_report(path: Path) -> bool:
-    """Whether what lies beside a page was written with one."""
+    """Whether this is the page of a report, or was written beside one."""
     try:
         text = path.read_text(encoding="utf-8")
+        if path.suffix.lower() == ".html":
+            return all(mark in text for mark in MARKS)
         if path.suffix == ".md":
             return text.rstrip().rpartition("\n")[2].startswith("Made with ") and " by gansmith " in text
         found = json.loads(text)

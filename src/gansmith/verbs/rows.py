@@ -28,18 +28,10 @@ if TYPE_CHECKING:
 CHUNK = 16 * BLOCK  # rows drawn and written at a time: what is held in memory does not grow with the count
 FILES = (".csv", ".parquet")
 OTHERS = (
-    ".tsv",
-    ".txt",
-    ".gz",
-    ".bz2",
-    ".xz",
-    ".zip",
-    ".feather",
-    ".arrow",
-    ".json",
-    ".jsonl",
-    ".xls",
-    ".xlsx",
+    *(".tsv", ".txt", ".feather", ".arrow", ".json", ".jsonl", ".xls", ".xlsx"),
+    *(".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz"),
+    *(".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff"),
+    *(".npy", ".npz"),
 )  # no folder's name ends so
 PICTURED = 2_000  # rows on a picture at most
 

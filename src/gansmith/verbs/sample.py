@@ -27,7 +27,8 @@ from gansmith.verbs.run import load
 CHUNK = 16 * BLOCK  # samples decoded and written at a time: what is held in memory does not grow with the count
 GRID = 256  # samples on a grid at most
 NAMED = 60  # characters of a class in the name of a file, which may have 255 bytes
-NO_FOLDERS = (".csv", ".parquet", ".zip", ".npy")  # endings of a path that nobody means for a folder
+ARCHIVE = ".npz"
+NO_FOLDERS = {*rows.FILES, *rows.OTHERS} - {ARCHIVE}  # endings of a path that nobody means for a folder
 
 
 def sample(
@@ -71,12 +72,13 @@ def sample(
     if interpolate and latents is not None:
         raise ConfigError("walks are between random latents, but latents were given. Leave one of the two out.")
     target = free(out)
-    if grid and target.suffix.lower() in (".npz", *rows.FILES):
+    ending = target.suffix.lower()
+    if grid and ending in (ARCHIVE, *rows.FILES):
         free(target.with_suffix(".png"))
     source = load(run, generator)
     labels = _asked(label, source)
     if source.card.layout.given:
-        if interpolate or latents is not None or target.suffix == ".npz":
+        if interpolate or latents is not None or ending == ARCHIVE:
             raise ConfigError("tables support no walks, no given latents and no .npz. Give a folder as -o, or a .csv or .parquet.")
         about = {"run": str(run), "seed": seed, "truncation": truncation, "count": count}
         rows.draw(
@@ -84,8 +86,8 @@ def sample(
             progress=progress,
         )  # fmt: skip
         return Path(out)
-    if target.suffix.lower() in NO_FOLDERS:
-        raise ConfigError(f"these samples cannot be written as {target.suffix}. Give a folder as -o, or a path ending in .npz.")
+    if ending in NO_FOLDERS:
+        raise ConfigError(f"these samples cannot be written as {ending}. Give a folder as -o, or a path ending in {ARCHIVE}.")
     if where or balance:
         raise ConfigError("conditions on columns were given, but this generator does not make rows of a table. Leave them out.")
     world = distribute.join("cpu")
@@ -101,7 +103,7 @@ def sample(
         conditions = {"run": str(run), "seed": seed, "truncation": truncation, "interpolate": interpolate, "count": total}
         if latents is not None:
             conditions["latents"] = str(latents)
-        if target.suffix == ".npz":
+        if ending == ARCHIVE:
             if world.size > 1:
                 raise ConfigError("an .npz file can only be written by a single process. Give a folder as -o, or run without torchrun.")
             _write_archive(target, list(chunks), grid, interpolate)
@@ -261,6 +263,7 @@ def _entries(files: list[str], chunk: Samples) -> list[dict[str, Any]]:
 
 
 def _save_picture(chunk: Samples, path: Path, columns: int) -> None:
-    picture = chunk.codec.picture(chunk.raw[:GRID], columns or None)
+    shown = max(GRID // columns, 1) * columns if columns else GRID  # a walk is a row, and none is cut
+    picture = chunk.codec.picture(chunk.raw[:shown], columns or None)
     with replacing(path) as temporary:
         picture.save(temporary, "PNG")
