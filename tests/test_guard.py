@@ -28,12 +28,12 @@ GUARDED = {"run.guard": True, "run.exams": STEPS // TICK, RATE: 0.008}
 Examine = Callable[[History], tuple[Outcome, ...]]
 
 
-def ill_above(rate: float, since: int = 20, severity: Any = "severe") -> Examine:
+def ill_above(rate: float, since: int = 20, severity: Any = "severe", code: str = "H999") -> Examine:
     """A check that finds a rate too high, from a step on."""
 
     def examine(history: History) -> tuple[Outcome, ...]:
         ill = history.settings[RATE] > rate and history.exams[-1]["step"] >= since
-        return (Finding("H999", severity, "the rate is too high.", "Lower it."),) if ill else (Clear("H999"),)
+        return (Finding(code, severity, "the rate is too high.", "Lower it."),) if ill else (Clear(code),)
 
     return examine
 
@@ -71,6 +71,15 @@ def test_a_severe_finding_takes_the_run_back_and_on_with_other_settings(tmp_path
     assert [r["step"] for r in RunFolder(run.tries / "1").records()] == [5, 10, 15, 20, 25]  # what was undone is kept beside
     assert [t.position.step for t in watching.ticks] == [5, 10, 15, 20, 25, 20, 25, 30]
     assert checkpoint.newest(run).finished
+
+
+@pytest.mark.parametrize("code", ["H204", "H218"])
+def test_what_was_learned_by_heart_is_not_unlearned_and_the_run_begins_anew(
+    code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guard, "examine", ill_above(0.005, code=code))  # of any other code it goes back to step 15
+    (recovery,) = guard.recoveries(RunFolder(train(tmp_path)))
+    assert (recovery.step, recovery.back, recovery.code) == (25, 0, code)
 
 
 def test_it_goes_on_as_a_run_that_was_always_so_from_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,6 +26,7 @@ TRIES = 3  # times in a run that it goes back; what these do not mend, more of t
 MOMENTS = 8  # healthy moments kept in a run at most, evenly over it …
 KEPT = 4  # … and of those before the oldest checkpoint so many, the newest
 BEFORE = 0.8  # share of the steps so far: an illness was there for a while before it was sure, so what is younger is not trusted
+BY_HEART = ("H204", "H218")  # what was learned by heart was so before it showed, and is not unlearned: such a run begins anew
 TOLD = 4  # findings told while the run goes on; the others are for `gansmith diagnose`
 
 
@@ -135,6 +136,7 @@ class Guard:
         tries = sum(r.code == finding.code for r in self._changed)
         # a second try of the same goes farther back, so that no state is come to twice with the same settings ahead
         moments = [m for m in sorted(map(checkpoint.step_of, self.run.moments()), reverse=True) if m <= BEFORE * step]
+        moments = [] if finding.code in BY_HEART else moments
         back = moments[tries] if tries < len(moments) else 0
         changes = remedy(finding, changeable(self.settings, self.history.data), tries, self.history.data.get("automatic"), back == 0)
         if not changes:
