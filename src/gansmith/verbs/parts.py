@@ -79,7 +79,8 @@ def _in_training(discriminator: nn.Module, x: Tensor, condition: Tensor | None) 
     for module in copied.modules():
         if isinstance(module, nn.modules.dropout._DropoutNd):
             module.eval()
-    with torch.no_grad():
+    with torch.no_grad(), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
         return logits_of(copied, x, condition).float()
 
 
