@@ -125,7 +125,7 @@ def test_spread_of_equal_samples_is_0_and_of_a_known_batch_the_known_number() ->
 def test_groups_are_even_runs_of_at_most_four(count: int, seed: int) -> None:
     x = torch.randn(count, 2, 3, generator=torch.Generator().manual_seed(seed))
     found = minibatch_spread(x)
-    edges = [i for i in range(1, count) if not torch.isclose(found[i], found[i - 1], rtol=1e-5, atol=0)]
+    edges = [i for i in range(1, count) if found[i] != found[i - 1]]  # two groups may be as wide but for the last digits
     runs = x.tensor_split(edges)
     sizes = sorted(len(run) for run in runs)
     assert len(runs) == math.ceil(count / 4)
