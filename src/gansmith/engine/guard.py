@@ -135,8 +135,8 @@ class Guard:
         """What would be done about a finding; None where nothing more can be."""
         tries = sum(r.code == finding.code for r in self._changed)
         # a second try of the same goes farther back, so that no state is come to twice with the same settings ahead
-        moments = [m for m in sorted(map(checkpoint.step_of, self.run.moments()), reverse=True) if m <= BEFORE * step]
-        moments = [] if finding.code in BY_HEART else moments
+        trusted = 0.0 if finding.code in BY_HEART else BEFORE * step
+        moments = [m for m in sorted(map(checkpoint.step_of, self.run.moments()), reverse=True) if m <= trusted]
         back = moments[tries] if tries < len(moments) else 0
         changes = remedy(finding, changeable(self.settings, self.history.data), tries, self.history.data.get("automatic"), back == 0)
         if not changes:

@@ -108,11 +108,10 @@ def diagnose(run: str | Path, *, out: str | Path | None = None, command: str = "
         health=health,
     )
     words = ["gansmith", "diagnose", str(run), *(["--out", str(out)] if out is not None else [])]
-    page: Path | None = None
-    gaps = health.gaps
+    place, page, gaps = _place(folder, out), None, health.gaps
     try:
-        runs.write_text(_place(folder, out), pages.diagnosis(record, command or shlex.join(words), version("gansmith")))
-        page = _place(folder, out)
+        runs.write_text(place, pages.diagnosis(record, command or shlex.join(words), version("gansmith")))
+        page = place
     except StorageError as error:
         if out is not None:
             raise
