@@ -4,7 +4,7 @@
     python benchmarks/tune.py DATA --measure 16 [--minutes 0.06]
 
 DATA is digits, mnist, fashion-mnist, cifar10, emoji, blood_cells or a table (adult, …), from the folder of benchmark data (--data, or
-$GANSMITH_DATA). The answer is `gansmith tune`'s own: the default and the best found trained anew with at least three seeds, and measured by
+$GANSMITH_DATA). The answer is `gansmith tune`'s own: the default and the best found trained anew with at least five seeds, and measured by
 samples that the search never saw. `--seeds` are of whole searches, each with a division of the data of its own. One line is appended for
 each finished (data, seed, minutes, jobs); what is there already is not searched again, and a search that was cut off goes on.
 

@@ -227,11 +227,13 @@ def test_the_time_is_shared_out() -> None:
 
 
 def test_the_rest_is_for_seeds(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(budget, "SEEDS", (3, 10))
-    assert budget.judging(720, 1, math.inf) == (3, pytest.approx(120))
-    assert budget.judging(720, 2, 50) == (10, 50)
-    assert budget.judging(720, 1, 72) == (5, 72)
-    assert budget.judging(-5, 1, 60) == (3, 0.0)
+    monkeypatch.setattr(budget, "SEEDS", (5, 10))  # against the one that keeps searches of tests short
+    assert budget.judging(720, 1, 90, math.inf) == (5, pytest.approx(72))
+    assert budget.judging(720, 2, 20, 50) == (10, 50)
+    assert budget.judging(720, 1, 60, 60) == (6, 60)
+    assert budget.judging(720, 1, 180, math.inf) == (4, 90)  # no shorter than half a trial, so with fewer seeds …
+    assert budget.judging(720, 1, 400, math.inf) == (3, 200)  # … but never without an interval, at the price of time
+    assert budget.judging(-5, 1, 60, 60) == (3, 30)
 
 
 @given(left=st.floats(-100, 1e4), each=st.floats(0.1, 100), jobs=st.integers(1, 4))
@@ -263,11 +265,16 @@ def test_a_set_up_that_leaves_too_little_time_is_told() -> None:
     assert session.shortage(asked, [], 33.0) == ["set-up took 33 s; time for 2 trials of 4"]
 
 
-@given(left=st.floats(0, 1e5, allow_subnormal=False), jobs=st.integers(1, 8), longest=st.floats(0.1, 1e4))
-def test_the_judgement_keeps_to_its_time(left: float, jobs: int, longest: float) -> None:
-    seeds, seconds = budget.judging(left, jobs, longest)
-    assert 0 <= seconds <= longest
-    assert 2 * seeds * seconds <= left * jobs * (1 + 1e-9)
+@given(left=st.floats(0, 1e5, allow_subnormal=False), jobs=st.integers(1, 8), longest=st.floats(0.1, 1e4), share=st.floats(0.01, 1))
+def test_the_judgement_keeps_to_its_time(left: float, jobs: int, longest: float, share: float) -> None:
+    trial = share * longest
+    seeds, seconds = budget.judging(left, jobs, trial, longest)
+    assert 3 <= seeds <= 10
+    assert trial / 2 <= seconds <= longest
+    if left * jobs >= 3 * trial:  # for three runs of either, each half as long as a trial
+        assert 2 * seeds * seconds <= left * jobs * (1 + 1e-9)
+    else:
+        assert (seeds, seconds) == (3, trial / 2)
 
 
 # --- the measure ------------------------------------------------------------------------------------------------------------

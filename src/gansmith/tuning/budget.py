@@ -9,8 +9,9 @@ from gansmith.errors import ConfigError
 
 RESERVED = 0.4  # share of the time kept to train the default and the best found anew, with several seeds
 PLANNED = 12  # trials of full length that the rest is cut into; some end early, so there are more
-SEEDS = (3, 10)  # of either at least, for an interval, and at most
-SHORTEST = 0.5  # of a trial's length, for which there must be time left to begin one
+SEEDS = (5, 10)  # of either at least, and at most …
+INTERVAL = 3  # … but where runs would then be too short: over fewer there is no interval, and over these it is a wide one
+SHORTEST = 0.5  # of a trial's length, for which there must be time left to begin one, and which a run of the judgement has at least
 
 
 @dataclass(frozen=True)
@@ -61,11 +62,15 @@ def enough(spent: float, seconds: float) -> int:
     return math.ceil((spent + seconds / (1 - RESERVED)) / 60)
 
 
-def judging(left: float, jobs: int, longest: float) -> tuple[int, float]:
+def judging(left: float, jobs: int, trial: float, longest: float) -> tuple[int, float]:
     """(seeds, seconds of each run) to train the default and the best found anew in `left` seconds.
 
-    longest: seconds that a run should have at most; with more time there are more seeds.
+    trial    seconds of a trial: settings are not judged by runs much shorter than those they were found by, at the price of seeds and,
+             where time is too short even so, of the budget
+    longest  seconds that a run should have at most; with more time there are more seeds
     """
-    runs = max(left, 0.0) * jobs / 2  # of either
+    runs, shortest = max(left, 0.0) * jobs / 2, SHORTEST * trial  # of either
     seeds = min(max(int(runs / longest), SEEDS[0]), SEEDS[1])
-    return seeds, min(longest, runs / seeds)
+    if runs < seeds * shortest:
+        seeds = max(int(runs / shortest), INTERVAL)
+    return seeds, max(min(longest, runs / seeds), shortest)

@@ -146,8 +146,7 @@ class Session:
         """Which trial is judged, with how many seeds, and for how long."""
         trials = self.study.trials()
         left = (self.asked.budget.seconds - self.spent) / work.stretched(trials, self.asked)
-        seeds, final = judging(left, self.asked.jobs, self.asked.longest)
-        final = max(final, self.asked.trial / 2)  # settings are judged by much shorter runs than they were found by at no price
+        seeds, final = judging(left, self.asked.jobs, self.asked.trial, self.asked.longest)
         best = rival(trials)
         self._note(settled=True, best=best and best.number, seeds=seeds if best else 0, final=final)
 
