@@ -150,6 +150,30 @@ def test_controls_in_the_wrong_order_silence_a_metric() -> None:
     assert [v.answer for v in verdicts(silent)] == ["unknown"] * 4
 
 
+@pytest.mark.parametrize(("value", "wanted"), [(0.9, "unknown"), (0.6, "unknown"), (0.55, "partly"), (0.45, "partly"), (0.3, "no")])
+def test_samples_below_all_controls_are_bad_even_where_these_are_alike(value: float, wanted: str) -> None:
+    """The upper end of the interval counts, here 0.1 above the value, as a share of the lower control, 0.8."""
+    alike = Score("coverage", "diverse", "higher", Estimate(value, value - 0.1, value + 0.1), floor=0.8, copy=0.9, noise=0.82, reliable=False)
+    above = replace(alike, metric="precision", word="faithful", estimate=Estimate(0.8, 0.7, 0.9))
+    faithful, diverse = verdicts([alike, above])[:2]
+    assert (faithful.answer, diverse.answer) == ("unknown", wanted)
+    assert ("Even shuffled values come closer." in diverse.sentence) == (wanted != "unknown")
+    assert verdicts([replace(alike, floor=0.82, noise=0.8)])[1].answer == wanted
+    assert verdicts([alike, replace(alike, metric="recall", reliable=True)])[1].answer == wanted  # what never decides does not here
+
+
+def test_half_of_a_grid_is_told_from_the_whole_though_its_numbers_are_independent() -> None:
+    def grid(count: int, seed: int, columns: int = 5) -> Seen:
+        source = torch.Generator().manual_seed(seed)
+        places = torch.stack([torch.randint(n, (count,), generator=source) for n in (columns, 5)], 1)
+        return Seen(places.float() + 0.05 * torch.randn(count, 2, generator=source))
+
+    training, held = grid(2000, 1), grid(500, 2)
+    whole, half = (Evidence(training, held, x, grid(500, 3), shuffled_only(held)) for x in (grid(500, 4), grid(500, 4, columns=2)))
+    told = [[v.answer for v in verdicts(judgement.scores(x, 0, apart=False))[:2]] for x in (whole, half)]
+    assert told == [["unknown", "unknown"], ["unknown", "no"]]
+
+
 def at(metric: str, value: float, label: str | None = None, floor: float = 1.0, noise: float = 0.0) -> Score:
     meaning = judgement.MEANINGS[metric]
     return Score(metric, meaning.word, meaning.better, Estimate(value, value, value), floor, 1.0, noise, label=label)

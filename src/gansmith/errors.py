@@ -3,6 +3,7 @@
 GansmithError              anything the user can mend; the command line prints it in one sentence and exits with 2
 ├── ConfigError            a setting is unknown, out of range, or contradicts another
 ├── DataError              the data cannot be opened, read, or used as asked
+│   └── NotFiniteData      samples hold values that are not finite or far out of range
 ├── RunError               a run folder or an exported generator cannot be used as asked
 ├── TrainingError          training had to stop
 │   ├── NotFinite          a value is not finite
@@ -32,6 +33,10 @@ class ConfigError(GansmithError):
 
 class DataError(GansmithError):
     """The data cannot be opened, read, or used as asked."""
+
+
+class NotFiniteData(DataError):
+    """Samples, or the features of some, hold values that are not finite or far out of range."""
 
 
 class RunError(GansmithError):

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gansmith.errors import DataError
+from gansmith.errors import DataError, NotFiniteData
 
 CHUNK = 8 << 20  # numbers of native samples that are taken up at a time, whatever the extractor would bear
 
@@ -54,7 +54,7 @@ def extract(
 
     batch     samples in a piece; None: as the extractor likes it, fewer where samples are large
     progress  called with the samples done and their number after each piece
-    DataError where there are no samples, or some give features that are not finite.
+    DataError where there are no samples, NotFiniteData where some give features that are not finite.
     """
     count = len(raw)
     if not count:
@@ -66,7 +66,7 @@ def extract(
         piece.copy_(extractor(raw[start : start + step]))
         broken = (~piece.isfinite().all(1)).nonzero()
         if len(broken):
-            raise DataError(
+            raise NotFiniteData(
                 f"sample {start + int(broken[0])} gives {extractor.name} features that are not finite, so it holds values that are not "
                 "finite or far out of range. Remove such samples, or train the generator again if it made them."
             )

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from gansmith.errors import ConfigError, DataError
+from gansmith.errors import ConfigError, DataError, NotFiniteData
 
 LARGEST = 1e15  # squares of larger numbers, summed, do not fit into 32 bits
 
 
 def check(what: str, least: int = 1, **sets: Tensor) -> None:
-    """DataError unless every set is [N, D] with at least `least` samples, all finite, and all sets of one width.
+    """DataError unless every set is [N, D] with at least `least` samples and all of one width, NotFiniteData unless all are finite.
 
     `what` names the metric in the message; a set is named by its keyword, with spaces for underscores.
     """
@@ -23,7 +23,7 @@ def check(what: str, least: int = 1, **sets: Tensor) -> None:
             raise DataError(f"found {len(x)} {name} samples; {what} needs at least {least}. Give more samples.")
         unusable = int((~((x.amax(1) <= LARGEST) & (x.amin(1) >= -LARGEST))).sum())  # a NaN is neither
         if unusable:
-            raise DataError(
+            raise NotFiniteData(
                 f"{unusable} of {len(x)} rows of the {name} features hold a NaN, an infinity or a number beyond {LARGEST:g}; {what} needs "
                 "finite ones. Find their cause, or leave these samples out."
             )

@@ -352,7 +352,7 @@ def verdicts(found: Sequence[Score], known: bool = True) -> tuple[Verdict, ...]:
 def _closeness(word: Word, whole: Sequence[Score], found: Sequence[Score]) -> Verdict:
     deciding = [s for s in whole if s.metric in DECIDING[word] and s.reliable]
     if not deciding:
-        return Verdict(word, "unknown", "No metric works on these data: the controls come out in the wrong order, or too close to tell.")
+        return _beneath(word, whole)
     least = min(deciding, key=way)
     answer: Answer = "yes" if way(least) >= YES else "partly" if way(least) >= PARTLY else "no"
     sentence = _sentence(least)
@@ -363,6 +363,18 @@ def _closeness(word: Word, whole: Sequence[Score], found: Sequence[Score]) -> Ve
         more = f" and {len(poor) - POOR} more" if len(poor) > POOR else ""
         sentence += f" Weakest: {', '.join(poor[:POOR])}{more}."
     return Verdict(word, answer, sentence, tuple(s.metric for s in deciding))
+
+
+def _beneath(word: Word, whole: Sequence[Score]) -> Verdict:
+    """The answer where controls cannot be told apart: nothing can then show that samples are good, but they may lie below all controls.
+
+    How far below is measured from nothing (0) to the lower control (1), by the favourable end of the interval.
+    """
+    both = [(s, min(s.floor, s.noise)) for s in whole if s.metric in DECIDING[word] and s.floor and s.noise]
+    reached, score = min(((s.estimate.high / lower, s) for s, lower in both), key=lambda pair: pair[0], default=(1.0, None))
+    if score is None or reached >= YES:
+        return Verdict(word, "unknown", "No metric works on these data: the controls come out in the wrong order, or too close to tell.")
+    return Verdict(word, "partly" if reached >= PARTLY else "no", f"{_sentence(score)} Even shuffled values come closer.", (score.metric,))
 
 
 def _sentence(score: Score) -> str:

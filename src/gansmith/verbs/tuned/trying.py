@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from gansmith.config import Recipe
 from gansmith.engine.loop import Tick
-from gansmith.errors import DataError, GansmithError
+from gansmith.errors import GansmithError, NotFiniteData
 from gansmith.runs import RunFolder, replacing
 from gansmith.tuning import space as spaces
 from gansmith.tuning.found import Arm, Judged, Trial
@@ -154,7 +153,7 @@ def judge(arm: Arm, seed: int, values: Mapping[str, Any], shop: Shop, share: Cal
 
 def reason(error: GansmithError) -> str:
     """Why a run of a search failed. Its data are whole, so features that are no numbers can only be those of what the generator made."""
-    if isinstance(error, DataError) and re.search("NaN|not finite", str(error)):
+    if isinstance(error, NotFiniteData):
         return DIVERGED
     return str(error).replace(KEPT_WORDS, "")
 
