@@ -78,7 +78,7 @@ def defaults(data: str, chosen: dict[str, Any], speed: float) -> dict[str, int]:
     opened = Opened.of(recipe, None, "cpu")
     situation = automatic.Situation(opened.layout, len(opened.members), opened.total_variance, "cpu")
     game = automatic.resolve_game(recipe, situation)
-    trial = Trial(Way(recipe.machine.precision or "fp32", 1, recipe.penalty.form or "exact"), 1, speed, 1.0)
+    trial = Trial(Way(recipe.machine.precision or "fp32", 1), 1, speed, 1.0)
     run = automatic.resolve_length(game, situation, trial, speed).run
     assert run.samples
     assert run.exams

@@ -142,7 +142,7 @@ def measure(name: str, words: argparse.Namespace) -> None:
                 fixed = {
                     "run.minutes": words.minutes, "run.seed": seed, "data.split_seed": 0, "data.held_out": start.data.held_out + share,
                     "run.looks": 0 if data.layout.given else 10, "run.report": False, "run.previews": 0, "run.exams": 0,
-                    "machine.precision": default.machine.precision, "penalty.form": default.penalty.form,
+                    "machine.precision": default.machine.precision,
                 }  # fmt: skip
                 try:
                     run = gansmith.train(recipe=spaces.applied(start, values), settings=fixed, runs=words.work, name=f"measure-{name}")

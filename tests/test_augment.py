@@ -14,10 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from gansmith import augment
+from gansmith import augment, config
 from gansmith.augment import POLICIES, Policy, line, places, plane, row, values
 from gansmith.augment.draws import angles, evenly, near, normals
 from gansmith.augment.group import Group
+from gansmith.config import Recipe
 from gansmith.errors import ConfigError
 from gansmith.layout import Geometry
 
@@ -396,5 +397,18 @@ def test_a_policy_is_found_by_name_and_geometry_or_refused_with_a_way_out() -> N
     assert augment.policy("ada", "line") is POLICIES["ada"]["line"]
     with pytest.raises(ConfigError, match="there is no augmentation 'diffaugmnt'; did you mean 'diffaugment'"):
         augment.policy("diffaugmnt", "plane")
-    with pytest.raises(ConfigError, match=r"diffaugment is for a plane; these data are a row\. Use few or ada or consistency"):
+    with pytest.raises(ConfigError, match=r"diffaugment is for a plane; these data are a row\. Use few or ada\."):
         augment.policy("diffaugment", "row")
+
+
+@pytest.mark.parametrize("geometry", GEOMETRIES)
+def test_what_is_advised_instead_of_a_policy_can_be_set_and_fits(geometry: Geometry) -> None:
+    for name in POLICIES:
+        if geometry in POLICIES[name]:
+            continue
+        with pytest.raises(ConfigError) as told:
+            augment.policy(name, geometry)
+        advised = str(told.value).rpartition("Use ")[2].rstrip(".").split(" or ")
+        for other in advised:
+            assert config.merge(Recipe(), {"augment.policy": other}).augment.policy == other
+            assert augment.policy(other, geometry).geometry == geometry

@@ -39,7 +39,7 @@ situations = st.builds(
     st.lists(st.integers(1, 10**5), max_size=20).map(tuple),
 )  # fmt: skip
 trials = st.builds(
-    Trial, st.builds(Way, st.sampled_from(["fp32", "bf16"]), st.integers(1, 64), st.sampled_from(["exact", "finite"])), st.integers(1, 8),
+    Trial, st.builds(Way, st.sampled_from(["fp32", "bf16"]), st.integers(1, 64)), st.integers(1, 8),
     st.just(1.0), st.just(1.0),
 )  # fmt: skip
 speeds = st.floats(0.1, 1e6)
@@ -97,7 +97,7 @@ def test_looks_cost_a_small_part_of_a_run(situation: Situation, trial: Trial, sp
 def test_a_run_of_ten_minutes_is_looked_at_twenty_times_and_one_of_seconds_never() -> None:
     situation = Situation(picture(1, 28, 28), 54_000, 100.0, "cpu")
     looks = [
-        whole(config.merge(Recipe(), {"run.minutes": m}), situation, Trial(Way("bf16", 1, "exact"), 2, 1.0, 1.0), 1000.0).run.looks
+        whole(config.merge(Recipe(), {"run.minutes": m}), situation, Trial(Way("bf16", 1), 2, 1.0, 1.0), 1000.0).run.looks
         for m in (10, 1, 0.1)
     ]
     assert looks == [20, 4, 0]
@@ -340,6 +340,12 @@ def test_values_that_need_more_digits_are_not_computed_in_bf16() -> None:
     points = Layout((Block("x", 2, "real"),))
     assert resolve_game(Recipe(), Situation(points, 1000, 2.0, "cpu")).machine.precision == "fp32"
     assert resolve_game(Recipe(), Situation(picture(1, 28, 28), 1000, 2.0, "cpu")).machine.precision is None
+
+
+@given(situations)
+def test_the_penalty_is_exact_unless_it_cannot_be(situation: Situation) -> None:
+    assert resolve_game(Recipe(), situation).penalty.form == "exact"
+    assert resolve_game(config.merge(Recipe(), {"machine.compile": True}), situation).penalty.form == "finite"
 
 
 def test_a_compiled_network_takes_the_penalty_it_can() -> None:

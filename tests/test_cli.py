@@ -12,6 +12,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -63,6 +64,28 @@ def assert_one_sentence(told: tuple[int, str, str], words: str) -> None:
     assert err.strip().endswith((".", "?", "pip install -U gansmith"))
     for noise in ("Traceback", "errors.pydantic", ESCAPE):
         assert noise not in out + err
+
+
+def test_names_in_brackets_are_told_as_they_are(tmp_path: Path, say: Say) -> None:
+    lines = ["file,speed [m/s],up [/b]"]
+    for i in range(12):
+        picture(tmp_path / "dots" / f"{i}.png", i, (2, 2))
+        lines.append(f"{i}.png,{i / 7},{i % 2}")
+    (tmp_path / "dots" / "labels.csv").write_text("\n".join(lines))
+    words = tiny.words(Path("runs"))
+    code, out, err = say(words[0], tmp_path / "dots", *words[1:])
+    assert code == 0, err
+    assert "with speed [m/s], up [/b]; " in out
+
+
+def test_notes_of_a_search_are_told_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    asked = SimpleNamespace(data="a [b].csv", trials=None, jobs=1, minutes=1.0, trial=2.0)
+    begun = SimpleNamespace(
+        asked=asked, counts=(1, 2, 3), folder=SimpleNamespace(path=Path("x")), space=["a"], trials=0, notes=["see [c]."]
+    )
+    cli.TuneView().begun(begun)  # type: ignore[arg-type]
+    assert "data     a [b].csv: " in (told := capsys.readouterr().out)
+    assert "note     see [c].\n" in told
 
 
 # --- bad input -----------------------------------------------------------------------------------------------------------
@@ -240,7 +263,7 @@ def test_a_bad_background_leaves_nothing(tmp_path: Path, say: Say) -> None:
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["--label", "seven"], "there is no label 'seven'; this generator knows 0, 1, 2"),
+        (["--label", "seven"], "there is no label 'seven'; known are: 0, 1, 2"),
         (["--truncation", "2"], "truncation is 2"),
         (["-n", "0"], "request at least 1"),
         (["--interpolate", "1"], "at least 2 steps"),
@@ -432,7 +455,7 @@ def test_a_run_is_judged_proved_and_reported(run: Path, say: Say) -> None:
     assert "60 generated samples, 60 held-out ones" in out
     assert re.search(r"^precision +\d.* to ", out, re.MULTILINE)
     assert [line.split()[1] for line in out.splitlines() if line.startswith(("faithful", "diverse", "original", "useful"))] != []
-    code, out, err = say("prove", run, "--per-class", "5,all", "--steps", 2, "--seeds", 3)
+    code, out, err = say("prove", run, "--per-class", "5, all", "--steps", 2, "--seeds", 3)
     assert (code, err) == (0, "")
     assert out.count("real + classical + synthetic ") >= 2
     assert re.search(r"^useful +(yes|partly|no)", out, re.MULTILINE)
@@ -454,8 +477,11 @@ def test_a_run_is_judged_proved_and_reported(run: Path, say: Say) -> None:
         (["prove", "{run}", "--seeds", "1"], "a difference over 1 seeds has no interval"),
         (["prove", "{run}", "--ratios", "x"], "--ratios takes numbers separated by commas"),
         (["prove", "{run}", "--rare", "cat=0.1"], "there is no class 'cat' to make rare"),
+        (["prove", "{run}", "--rare", "<=50K"], "there is no class '<=50K' to make rare; known are: 0, 1, 2"),
+        (["prove", "{run}", "--rare", "<=50K=1"], "there is no class '<=50K' to make rare"),
+        (["prove", "{run}", "--rare", "3=10"], "the rare class '3' would keep a share of 10; give a share above 0, up to 1"),
         (["prove", "{run}", "--per-class", "few"], "'few' is not a number"),
-        (["prove", "nothing"], "there is no run nothing"),
+        (["prove", "nothing"], "there is no run nothing; give the folder that 'gansmith train' named"),
         (["report", "nothing"], "there is no run nothing"),
         (["report", "{run}", "{run}"], "Say where to write it with --out"),
     ],
@@ -513,6 +539,13 @@ def test_help_names_every_command(say: Say) -> None:
 @pytest.mark.parametrize(("text", "words"), [(1234567.0, "1.23M"), (999, "999"), (None, "0"), (2e9, "2G"), (1500, "1.5k")])
 def test_counts_are_short(text: float | None, words: str) -> None:
     assert cli._count(text) == words
+
+
+@given(st.integers(0, 999_499_999_999))
+def test_counts_are_read_as_they_were_to_three_digits(number: int) -> None:
+    words = cli._count(number)
+    assert "e" not in words
+    assert abs(config.count(words) - number) <= 0.00501 * number
 
 
 @pytest.mark.parametrize(("seconds", "words"), [(None, "–:––"), (0.2, "0:00"), (61, "1:01"), (3601, "1:00:01")])

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 import torch.nn.functional as F
@@ -57,6 +58,8 @@ def people() -> Conditions:
         (["1", "2", "3"], "number", [-(1.5**0.5), 0, 1.5**0.5]),
         (["-1", "0", "1"], "number", [-(1.5**0.5), 0, 1.5**0.5]),
         ([5, 5, 5], "number", [0, 0, 0]),
+        (["1_2", "0_1", "1_2"], "choice", [[0, 1], [1, 0], [0, 1]]),
+        ([1e-200, 2e-200, 3e-200], "number", [-(1.5**0.5), 0, 1.5**0.5]),
         (["b", "a", "b"], "choice", [[0, 1], [1, 0], [0, 1]]),
     ],
 )
@@ -106,6 +109,9 @@ def test_names_of_single_numbers() -> None:
         (["1", "", "0"], "no value of 'x' for 1 of 3"),
         (["1", None, "0"], "no value of 'x'"),
         ([1.5, float("nan"), float("nan"), 2.5], "no value of 'x' for 2 of 4"),
+        ([1.5, pd.NA, np.float32("nan")], "no value of 'x' for 2 of 3"),
+        (["a", pd.NaT, "a"], "no value of 'x' for 1 of 3"),
+        ([f"person {i}" for i in range(1001)] * 3, "1,001 different texts"),
         (["1.5", "2", "nan"], "holds numbers and 'nan'"),
         (["1", "2", "inf"], "holds numbers and 'inf'"),
         (["1", "2", "1e300"], "holds numbers and '1e300'"),

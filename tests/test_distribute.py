@@ -148,7 +148,7 @@ for number, (settings, form) in enumerate(games):
     plan = Plan.of(recipe, layout)
     feed = Feed(raw, lambda x: x, members=torch.arange(100).numpy(), labels=torch.arange(100).numpy() % 3, condition=3,
                 batch=64, seed=0, rank=world.rank, size=world.size, moves=recipe.game.critics)
-    goal = probe.objective(recipe, probe.Setting(layout, 0.5, LOSSES["relativistic"], True, "cpu"), "fp32", form)
+    goal = probe.objective(recipe, probe.Setting(layout, 0.5, LOSSES["relativistic"], True, "cpu"), "fp32")
     reduced = []
     step(players, feed(5), plan.noise(5, world), goal, plan.rates(5, 0.5), lambda g: (world.average(g), reduced.append(g.clone())))
     for place, values in enumerate((*reduced, players.average)):  # the gradient of every move, then what is remembered, and the average

@@ -5,9 +5,11 @@ from __future__ import annotations
 import gzip
 import io
 import tarfile
+import warnings
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -69,6 +71,12 @@ def raw(place: Path, name: str, data: bytes) -> str:
     return str(place / name)
 
 
+def patched(data: bytes, place: int, value: int) -> bytes:
+    """A zip with another byte at a place of the first entry of its list."""
+    at = data.index(b"PK\1\2") + place
+    return data[:at] + bytes([value]) + data[at + 1 :]
+
+
 def idx(*shape: int, code: int = 8) -> bytes:
     return bytes([0, 0, code, len(shape)]) + np.asarray(shape, ">u4").tobytes()
 
@@ -115,6 +123,7 @@ BAD: dict[str, tuple[Callable[[Path], str], str]] = {
     "a device in a tar": (lambda p: tarred(p, "x.png", tarfile.CHRTYPE), "not a regular file"),
     "NaN in an array": (lambda p: array(p, with_nan(np.nan)), "picture 3 of the array holds a value that is not finite"),
     "infinity in an array": (lambda p: array(p, with_nan(-np.inf)), "not finite"),
+    "a number that 32 bits cannot hold": (lambda p: array(p, with_nan(1e300).astype(np.float64)), "picture 3 .* too large for 32 bits"),
     "an array of objects": (lambda p: array(p, np.array([{}, {}], dtype=object)), "Python objects, which are never loaded"),
     "an npz of objects": (lambda p: saved(p, x=np.array([{}, {}], dtype=object)), "x .Python objects, never loaded."),
     "a table as an array": (lambda p: array(p, np.zeros((5, 4))), r"shape \(5, 4\)"),
@@ -122,6 +131,22 @@ BAD: dict[str, tuple[Callable[[Path], str], str]] = {
     "an empty array": (lambda p: array(p, np.zeros((0, 4, 4))), "is not pictures"),
     "a constant array": (lambda p: array(p, np.zeros((5, 4, 4))), "all 5 pictures are equal"),
     "a damaged npy": (lambda p: raw(p, "a.npy", b"\x93NUMPY\1\0"), "cannot be read as numpy arrays"),
+    "an npy whose head is no Python": (
+        lambda p: raw(p, "a.npy", Path(array(p, NOISE)).read_bytes().replace(b"False", b"(alse")),
+        "cannot be read as numpy arrays",
+    ),
+    "an npz packed in an unknown way": (
+        lambda p: raw(p, "a.npz", patched(Path(saved(p, x=NOISE)).read_bytes(), 10, 99)),
+        "cannot be read as numpy arrays",
+    ),
+    "an npz with a password": (
+        lambda p: raw(p, "a.npz", patched(Path(saved(p, x=NOISE)).read_bytes(), 8, 1)),
+        "cannot be read as numpy arrays",
+    ),
+    "a zip whose names are no text": (
+        lambda p: raw(p, "a.zip", Path(zipped(p, {"ä.png": png(0), **GOOD})).read_bytes().replace("ä".encode(), b"\xff\xff")),
+        "cannot be read as an archive",
+    ),
     "a damaged npz": (lambda p: raw(p, "a.npz", b"PK"), "cannot be read as numpy arrays"),
     "an npz without pictures": (lambda p: saved(p, a=np.zeros(3), b=np.zeros((2, 2))), r"it has a float64 \[3\], b float64 \[2, 2\]"),
     "npz labels of another length": (lambda p: saved(p, x=NOISE, y=np.zeros(4)), "4 labels in 'y' and 5 pictures"),
@@ -380,6 +405,42 @@ def test_a_damaged_page_of_parquet_is_told(column: str, tmp_path: Path) -> None:
     path.write_bytes(data)
     with pytest.raises(DataError, match=r"0\.parquet cannot be read as parquet"):
         IMAGE.open(source, DataSettings())
+
+
+def test_a_parquet_file_with_more_rows_than_it_says_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = parquets(tmp_path, PART)
+    import pyarrow.parquet
+
+    monkeypatch.setattr(pyarrow.parquet, "read_metadata", lambda path: SimpleNamespace(num_rows=5))
+    with pytest.raises(DataError, match="more rows than it says"):
+        IMAGE.open(source, DataSettings(labels="none"))
+
+
+def test_floating_point_files_take_no_transparency(tmp_path: Path) -> None:
+    for i in range(4):
+        Image.fromarray(np.random.default_rng(i).random((6, 9)).astype(np.float32)).save(tmp_path / f"{i}.tif")
+    with pytest.raises(DataError, match=r"data\.channels is 4"):
+        IMAGE.open(str(tmp_path), DataSettings(channels=4))
+    assert IMAGE.open(str(tmp_path), DataSettings(channels=3)).raw.shape == (4, 6, 9, 3)
+
+
+@pytest.mark.parametrize("pack", ["zip", "tar", "tar.gz"])
+def test_of_a_name_that_an_archive_holds_twice_the_last_counts(pack: str, tmp_path: Path) -> None:
+    parts = [("a.png", png(0)), ("b.png", png(1)), ("a.png", png(2)), ("./b.png", png(3))]
+    path = tmp_path / f"a.{pack}"
+    if pack == "zip":
+        with warnings.catch_warnings(), zipfile.ZipFile(path, "w") as packed:
+            warnings.simplefilter("ignore")
+            for name, data in parts:
+                packed.writestr(name, data)
+    else:
+        with tarfile.open(path, "w:gz" if pack == "tar.gz" else "w") as file:
+            for name, data in parts:
+                member = tarfile.TarInfo(name)
+                member.size = len(data)
+                file.addfile(member, io.BytesIO(data))
+    wanted = [np.asarray(Image.open(io.BytesIO(png(k)))).reshape(-1).tolist() for k in (2, 3)]
+    assert [picture.reshape(-1).tolist() for picture in IMAGE.open(str(path), DataSettings()).raw] == wanted
 
 
 def test_a_size_beyond_measure_is_told(tmp_path: Path) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gansmith.domains.image.labels import Labels, above_folders, concern, from_folders, from_values, match, parse, training_part
 from gansmith.errors import DataError
@@ -74,6 +77,8 @@ NAMES = ["a/1.png", "a/2.png"]
         ("filename,label\na/1.png,x\na/2.png,y\n", "l.csv"),
         ("\ufeffImage,Category,more\n1.png,x,0\n2.png,y,0\n", "l.csv"),
         ("id,breed\n1,x\n2,y\n", "l.csv"),
+        ("file_name;label\n1.png;x\n2.png;y\n", "l.csv"),
+        ("file_name\tlabel\r1.png\tx\r2.png\ty\r", "l.csv"),
         ('{"a\\\\1.png": "x", "./a/2.png": "y", "other.png": "z"}', "l.json"),
         ('{"labels": [["a/1.png", "x"], ["a/2.png", "y"]]}', "dataset.json"),
         ('[{"file_name": "1.png", "label": "x"}, {"file_name": "2.png", "label": "y"}]', "l.json"),
@@ -84,6 +89,30 @@ def test_tables(text: str, name: str) -> None:
     found = match(parse(text, name), NAMES, name)
     assert found.indices.tolist() == [0, 1]
     assert found.classes == ("x", "y")
+
+
+@given(st.text(min_size=1).filter(str.strip))
+def test_a_text_of_json_lines_may_hold_any_letter(text: str) -> None:
+    lines = [json.dumps({"file_name": name, "label": text}, ensure_ascii=False) for name in NAMES]
+    assert parse("\r\n".join(lines), "labels.jsonl") == [(name, text) for name in NAMES]
+
+
+def test_a_number_of_json_that_nobody_can_read_is_told() -> None:
+    with pytest.raises(DataError, match=r"labels\.json cannot be read"):
+        parse(f'{{"1.png": {"9" * 5000}}}', "labels.json")
+
+
+def test_rows_of_different_lengths_are_told() -> None:
+    with pytest.raises(DataError, match="differ in shape"):
+        from_values([np.array([1, 0]), np.array([1])])
+
+
+@given(st.lists(st.sampled_from(["crane", "maillot", "owl"]), min_size=1, max_size=8))
+def test_classes_of_one_name_stay_apart(names: list[str]) -> None:
+    found = from_values(np.arange(len(names)), names)
+    assert len(set(found.classes)) == len(names)
+    assert [c.partition(" ")[0] for c in found.classes] == names
+    assert found.classes[0] == names[0]
 
 
 def test_a_table_without_labels_is_passed_over() -> None:

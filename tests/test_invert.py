@@ -254,6 +254,16 @@ def test_arrays_of_another_form_and_generators_of_other_things_are_told(export: 
         gansmith.invert(made, pictures)
 
 
+@pytest.mark.parametrize("odd", [np.nan, np.inf, -np.inf])
+def test_samples_that_are_not_finite_are_told(odd: float, tmp_path: Path) -> None:
+    made = exports.linear()
+    given = made.sample(3).raw.copy()
+    given[1, 0, 0, 0] = given[2, 3, 3, 0] = given[2, 4, 4, 0] = odd
+    with pytest.raises(DataError, match="2 of the 3 given samples hold values that are not finite"):
+        gansmith.invert(made, given, out=tmp_path / "new")
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_place_that_is_taken_is_left_alone(export: Path, pictures: list[Path], tmp_path: Path) -> None:
     (tmp_path / "i").write_text("mine")
     with pytest.raises(StorageError, match="already exists"):

@@ -153,7 +153,8 @@ def test_controls_in_the_wrong_order_silence_a_metric() -> None:
 @pytest.mark.parametrize(("value", "wanted"), [(0.9, "unknown"), (0.6, "unknown"), (0.55, "partly"), (0.45, "partly"), (0.3, "no")])
 def test_samples_below_all_controls_are_bad_even_where_these_are_alike(value: float, wanted: str) -> None:
     """The upper end of the interval counts, here 0.1 above the value, as a share of the lower control, 0.8."""
-    alike = Score("coverage", "diverse", "higher", Estimate(value, value - 0.1, value + 0.1), floor=0.8, copy=0.9, noise=0.82, reliable=False)
+    interval = Estimate(value, value - 0.1, value + 0.1)
+    alike = Score("coverage", "diverse", "higher", interval, floor=0.8, copy=0.9, noise=0.82, reliable=False)
     above = replace(alike, metric="precision", word="faithful", estimate=Estimate(0.8, 0.7, 0.9))
     faithful, diverse = verdicts([alike, above])[:2]
     assert (faithful.answer, diverse.answer) == ("unknown", wanted)

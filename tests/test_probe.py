@@ -99,7 +99,7 @@ def test_every_way_starts_from_the_same_place_and_leaves_the_networks_as_they_we
     settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(probe, "SECONDS", 0.01)
-    monkeypatch.setattr(probe, "ways", lambda *_: [probe.Way("fp32", 1, "exact")] * 3)
+    monkeypatch.setattr(probe, "ways", lambda *_: [probe.Way("fp32", 1)] * 3)
     pair = pair_()
     before = [p.clone() for network in pair for p in network.parameters()]
     assert [trial.cosine for trial in measured(recipe_(**settings), pair)] == pytest.approx([1.0] * 3, abs=1e-6)
@@ -110,7 +110,7 @@ def test_every_way_starts_from_the_same_place_and_leaves_the_networks_as_they_we
 @pytest.mark.parametrize("columns", [(), (Column("kind", "choice", ("a", "b")), Column("age", "number"))], ids=["classes", "columns"])
 def test_whoever_guesses_every_member_of_a_pack_pays_nothing(pack: int, columns: tuple[Column, ...]) -> None:
     recipe = recipe_(**{"network.conditioning": "auxiliary", "game.pack": pack})
-    parts = probe.objective(recipe, setting_(LAYOUT, *columns), "fp32", "exact").parts
+    parts = probe.objective(recipe, setting_(LAYOUT, *columns), "fp32").parts
     assert len(parts) == pack * max(1, len(columns))
     kinds = (
         torch.eye(3)[torch.arange(5 * pack) % 3] if not columns else torch.tensor([[1.0, 0.0, 0.7], [0.0, 1.0, -2.0]]).repeat(5 * pack, 1)
@@ -122,17 +122,12 @@ def test_whoever_guesses_every_member_of_a_pack_pays_nothing(pack: int, columns:
 
 
 def test_nobody_is_asked_for_classes_that_are_not_there() -> None:
-    assert probe.objective(recipe_(**{"game.pack": 2}), setting_(BARE), "fp32", "exact").parts == ()
+    assert probe.objective(recipe_(**{"game.pack": 2}), setting_(BARE), "fp32").parts == ()
 
 
 def test_the_cost_of_a_pack_is_that_of_its_members() -> None:
-    parts = probe.objective(recipe_(**{"game.pack": 2}), setting_(LAYOUT), "fp32", "exact").parts
+    parts = probe.objective(recipe_(**{"game.pack": 2}), setting_(LAYOUT), "fp32").parts
     guess: Tensor = torch.randn(4, 3, generator=torch.Generator().manual_seed(0))
     asked = torch.eye(3)[torch.tensor([2, 0, 1, 1])]
     of_each = class_cost(guess, asked)
     torch.testing.assert_close(class_cost(guess.reshape(2, 6), asked.reshape(2, 6), parts), of_each.reshape(2, 2).sum(1))
-
-
-@pytest.mark.parametrize(("settings", "forms"), [({"penalty.gamma": 0.3}, {"exact", "finite"}), ({"penalty.gamma": 0.0}, {"exact"})])
-def test_without_a_penalty_its_form_is_not_left_to_chance(settings: dict[str, object], forms: set[str]) -> None:
-    assert {way.form for way in probe.ways(config.merge(Recipe(), settings), "cpu", 2)} == forms

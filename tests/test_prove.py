@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -511,6 +513,9 @@ def test_a_run_without_labels_or_with_one_class_is_refused(tmp_path: Path, monke
     [
         ({"seeds": 2}, ConfigError, "at least 3"),
         ({"per_class": []}, ConfigError, "at least one entry"),
+        ({"per_class": 10}, ConfigError, "are lists of numbers.*found 10 and"),
+        ({"per_class": "all"}, ConfigError, "are lists of numbers.*found 'all' and"),
+        ({"ratios": 2}, ConfigError, "are lists of numbers.*and 2"),
         ({"per_class": [1000]}, DataError, r"1,000 real samples of each class.*at most 1\d\d"),
         ({"rare": "wrong"}, ConfigError, "there is no class 'wrong'"),
         ({"ratios": [0]}, ConfigError, "above 0"),
@@ -542,6 +547,37 @@ def test_a_generator_of_other_things_is_refused(run: Run) -> None:
         proved(run, generator=Other())
     with pytest.raises(DataError, match="makes float32 samples"):
         proved(run, generator=Floats())
+
+
+@pytest.mark.parametrize(("raw", "labels"), [(slice(1, None), slice(1, None)), (slice(None), slice(1, None)), (slice(None), None)])
+def test_a_generator_that_gives_other_than_it_was_asked_for_is_refused(raw: slice, labels: slice | None, run: Run) -> None:
+    class Short(Perfect):
+        def sample(self, count: int, *, label: Sequence[str], seed: int) -> Any:
+            drawn = super().sample(count, label=label, seed=seed)
+            return SimpleNamespace(raw=drawn.raw[raw], labels=None if labels is None else drawn.labels[labels])
+
+    with pytest.raises(DataError, match=r"asked for \d+ labelled samples and gave \d+ with labels of shape"):
+        proved(run, generator=Short())
+
+
+def test_a_class_that_the_generator_cannot_draw_is_told_of(run: Run) -> None:
+    class Few(Perfect):
+        def sample(self, count: int, *, label: Sequence[str], seed: int) -> Drawn:
+            raise ConfigError("there is no class 'right'; known are: left, middle.")
+
+    with pytest.raises(DataError, match=r"cannot draw every class of the data: there is no class 'right'.* join classes, and train again"):
+        proved(run, generator=Few())
+
+
+def test_a_file_that_the_proof_cannot_be_added_to_is_told_of_before_anything_is_trained(run: Run, tmp_path: Path) -> None:
+    def never(x: np.ndarray, y: np.ndarray, test: np.ndarray, seed: int) -> np.ndarray:
+        raise AssertionError("this was trained")
+
+    damaged = Run(shutil.copytree(run.path, tmp_path / "run"))
+    damaged.folder.proof.write_text("{")
+    with pytest.raises(RunError, match=r"proof\.json was not written by gansmith or is damaged"):
+        proved(damaged, model=never, progress=lambda *at: pytest.fail("nothing was begun"))
+    assert damaged.folder.proof.read_text() == "{"
 
 
 def test_proofs_of_a_newer_version_are_left_alone(tmp_path: Path, run: Run) -> None:

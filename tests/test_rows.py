@@ -19,7 +19,7 @@ from PIL import Image
 import customers
 import gansmith
 import tiny
-from gansmith import latent
+from gansmith import artefact, latent
 from gansmith.artefact import BLOCK, Generator
 from gansmith.domains.table.codec import TableCodec
 from gansmith.domains.table.schema import Column
@@ -93,6 +93,19 @@ def test_every_row_meets_every_condition(kind: str, run: Run) -> None:
     assert len(made) == COUNT
     assert holds(made).fillna(False).all()
     customers.assert_whole(made)
+
+
+@pytest.mark.parametrize("start", [0, 7, BLOCK])
+def test_rows_are_drawn_a_part_at_a_time_and_are_the_same(start: int, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    choose, sizes = Generator._choose, []
+    asked: dict[str, Any] = {"seed": 3, "label": ["yes", "no", "no"], "where": "age>30"}
+    whole = run.generator.sample(200, **asked)
+    monkeypatch.setattr(artefact, "CHUNK", BLOCK)
+    monkeypatch.setattr(Generator, "_choose", lambda self, z, *more: sizes.append(len(z)) or choose(self, z, *more))  # type: ignore[func-returns-value]
+    parts = run.generator.sample(200 - start, start=start, **asked)
+    assert np.array_equal(parts.raw, whole.raw[start:], equal_nan=True)
+    assert np.array_equal(parts.labels, whole.labels[start:])  # type: ignore[arg-type, index]
+    assert (max(sizes), sum(sizes)) == (BLOCK, 200 - start)
 
 
 def test_a_single_condition_need_not_be_a_list(run: Run) -> None:

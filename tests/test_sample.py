@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import typing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -111,8 +112,6 @@ def test_labels_not_asked_for_are_as_often_as_in_the_training_data(run: Path) ->
 
 
 def replace_shares(generator: Generator, shares: tuple[float, ...]) -> Any:
-    from dataclasses import replace
-
     return replace(generator.card, shares=shares)
 
 
@@ -124,6 +123,31 @@ def test_an_unknown_label_lists_the_known(label: Any, run: Path, tmp_path: Path)
         with pytest.raises(ConfigError, match="there is no label"):
             gansmith.sample(run, 2, label=label, out=tmp_path / "new")
         assert not list(tmp_path.iterdir())
+
+
+def test_a_label_that_is_nearly_one_is_told_which_even_of_many(run: Path) -> None:
+    generator = gansmith.load(run)
+    many = replace(generator.card, classes=tuple(f"class {i}" for i in range(1000)), shares=(0.001,) * 1000)
+    asked = Generator(generator.network, many, generator.codec, generator.domain)
+    with pytest.raises(ConfigError, match=r"there is no label 'clas 7'; did you mean 'class 7'\?"):
+        asked.labels(1, "clas 7", 0)
+    with pytest.raises(ConfigError, match=r"there is no label 'zebra'; known are: class 0, ") as told:
+        asked.labels(1, "zebra", 0)
+    assert len(str(told.value)) < 500
+
+
+@pytest.mark.parametrize("asked", [3, "3", np.int64(3), [3, 1], np.array([3, 1]), ("3", 1), {"3": 0, "1": 0}.keys()])
+def test_a_number_is_the_class_that_is_called_so(asked: Any, run: Path) -> None:
+    found = gansmith.load(run).labels(5, asked, seed=0)
+    assert found is not None
+    assert found.tolist() in ([3] * 5, [3, 1, 3, 1, 3])
+    assert (set(found.tolist()) == {3}) == (np.size(asked) == 1 and not hasattr(asked, "isdisjoint"))
+
+
+@pytest.mark.parametrize("empty", [[], (), np.empty(0, int)])
+def test_no_label_at_all_is_refused(empty: Any, run: Path) -> None:
+    with pytest.raises(ConfigError, match="an empty list of labels was given"):
+        gansmith.load(run).sample(2, label=empty)
 
 
 def test_data_without_labels_have_none(unlabelled: Path, tmp_path: Path) -> None:
@@ -259,6 +283,28 @@ def test_a_target_that_is_there_is_refused_and_an_empty_folder_is_filled(
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.npz", "empty", "full"]
 
 
+@pytest.mark.parametrize("leads_to", ["empty", "nowhere"])
+def test_a_link_is_replaced_and_not_what_it_leads_to(leads_to: str, run: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "link").symlink_to(leads_to)
+    gansmith.sample(run, 2, out=tmp_path / "link")
+    assert not (tmp_path / "link").is_symlink()
+    assert (tmp_path / "link" / "manifest.json").is_file()
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["empty", "link"]
+    assert not list((tmp_path / "empty").iterdir())
+
+
+def test_a_folder_that_cannot_be_replaced_is_refused_before_anything_is_drawn(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os.path, "ismount", lambda path: path == tmp_path / "mounted")
+    monkeypatch.setattr(verb, "load", None)
+    (tmp_path / "mounted").mkdir()
+    with pytest.raises(StorageError, match=r"is a mount point.* Give a path inside it: .*mounted/new"):
+        gansmith.sample(run, 2, out=tmp_path / "mounted")
+    assert [p.name for p in tmp_path.iterdir()] == ["mounted"]
+
+
 NO_FOLDERS = ("zip", "npy", "png", "jpg", "jpeg", "gif", "webp", "tif", "tiff", "tar", "gz", "PNG", "Zip")
 
 
@@ -278,6 +324,9 @@ def test_rows_go_into_no_picture_and_no_archive(tmp_path: Path, monkeypatch: pyt
             gansmith.sample(made, 2, out=tmp_path / f"a.{ending}")
     with pytest.raises(ConfigError, match=r"no \.npz"):
         gansmith.sample(made, 2, out=tmp_path / "a.NPZ")
+    monkeypatch.setenv("WORLD_SIZE", "2")  # what torchrun sets; two processes would write into one folder
+    with pytest.raises(ConfigError, match="by a single process"):
+        gansmith.sample(made, 2, out=tmp_path / "a")
     assert sorted(tmp_path.iterdir()) == before
 
 

@@ -6,6 +6,7 @@ import errno
 import json
 import multiprocessing
 import os
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -79,6 +80,13 @@ def test_a_damaged_entry_is_built_again(tmp_path: Path) -> None:
     assert len(store.cached("key", fill, tmp_path)) == 3
     (tmp_path / "key" / "raw.npy").write_bytes(b"\x93NUMPY")
     assert len(store.cached("key", fill, tmp_path)) == 3
+
+
+@pytest.mark.parametrize("file", ["raw.npy", "digests.npy", "labels.npy", "collection.json"])
+def test_an_entry_that_a_crash_of_the_machine_left_empty_is_built_again(file: str, tmp_path: Path) -> None:
+    store.cached("key", fill, tmp_path)
+    (tmp_path / "key" / file).write_bytes(b"")
+    assert store.cached("key", fill, tmp_path).raw.tolist() == np.ones((3, 4, 4, 1)).tolist()
 
 
 def test_a_full_disk_is_told_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -167,6 +175,32 @@ def test_the_least_recently_used_go_first_and_never_one_in_use(tmp_path: Path, m
     finally:
         (tmp_path / "enough").touch()
         process.join()
+
+
+def test_an_entry_that_another_process_drops_meanwhile_does_no_harm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.cached("old", fill, tmp_path)
+
+    def last_used(entry: Path) -> float:
+        if entry.name == "old":
+            shutil.rmtree(entry)
+        return 0.0
+
+    monkeypatch.setattr(store, "_last_used", last_used)
+    assert len(store.cached("new", fill, tmp_path)) == 3
+    assert not (tmp_path / "old").exists()
+
+
+def test_a_file_system_without_locks_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("fcntl")
+
+    def flock(file: object, how: int) -> None:
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    store.cached("key", fill, tmp_path)
+    monkeypatch.setattr("fcntl.flock", flock)
+    assert len(store.cached("key", never, tmp_path)) == 3  # what is there already serves
+    with pytest.raises(StorageError, match="GANSMITH_CACHE moves it"):
+        store.cached("other", fill, tmp_path)
 
 
 @pytest.mark.parametrize("text", ["many", "-1", "nan"])

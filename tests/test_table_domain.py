@@ -267,6 +267,12 @@ def test_a_schema_file_that_is_none(source: str, tmp_path: Path) -> None:
             TABLE.open(source, DataSettings(table_schema=str(tmp_path / "s.json")))
 
 
+def test_a_schema_file_may_begin_with_a_byte_order_mark(source: str, tmp_path: Path) -> None:
+    (tmp_path / "s.json").write_text(json.dumps({"target": "size"}), encoding="utf-8-sig")
+    found = TABLE.open(source, DataSettings(table_schema=str(tmp_path / "s.json")))
+    assert found.facts["schema"]["target"] == "size"
+
+
 def test_comparisons_that_no_row_can_keep_are_told_when_the_data_are_opened(source: str, tmp_path: Path) -> None:
     constraint = {"relation": "less", "columns": ["size", "big"]}
     rows = frame()

@@ -287,6 +287,39 @@ def test_frames_without_anything() -> None:
             infer(read(pd.DataFrame({"a": [1] * rows})))
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_an_arrow_file_that_points_outside_itself_is_told(stream: bool, tmp_path: Path) -> None:
+    arrow = pytest.importorskip("pyarrow")
+    table = arrow.table({"x": ["a", "b", "c"] * 20})
+    path = tmp_path / "a.arrow"
+    with (arrow.ipc.new_stream if stream else arrow.ipc.new_file)(str(path), table.schema) as file:
+        file.write_table(table)
+    starts = np.arange(61, dtype="<i4").tobytes()  # of the cells, a letter each
+    assert len(infer(read(path))[0].columns) == 1
+    path.write_bytes(path.read_bytes().replace(starts, starts[:40] + np.int32(1 << 30).tobytes() + starts[44:]))
+    with pytest.raises(DataError, match="cannot be read as an Arrow file"):
+        infer(read(path))
+
+
+def test_a_name_of_an_arrow_file_that_is_no_text_is_told(tmp_path: Path) -> None:
+    arrow = pytest.importorskip("pyarrow")
+    path = tmp_path / "a.feather"
+    with arrow.ipc.new_file(str(path), arrow.schema({"naïve": arrow.int64()})) as file:
+        file.write_table(arrow.table({"naïve": [1, 2]}))
+    path.write_bytes(path.read_bytes().replace("ï".encode(), b"\xff\xff"))
+    with pytest.raises(DataError, match="cannot be read as an Arrow file"):
+        read(path)
+
+
+def test_a_zip_whose_names_are_no_text_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as packed:
+        packed.writestr("naïve.csv", "a,b\n1,2\n3,4\n")
+    path.write_bytes(path.read_bytes().replace("ï".encode(), b"\xff\xff"))
+    with pytest.raises(DataError, match="Download or pack it again"):
+        read(path)
+
+
 def test_damaged_parquet_and_missing_pyarrow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("pyarrow")
     for name in ("a.parquet", "a.feather"):

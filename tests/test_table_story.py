@@ -62,6 +62,12 @@ def test_a_schema_that_was_written_is_read_again_as_it_was(tmp_path: Path, monke
     assert code == 2
     assert "digits is not a table" in err
     assert not Path("third.json").exists()
+    for taken in ("first.json", "customers.csv"):  # what was corrected by hand, and the data
+        before = Path(taken).read_bytes()
+        code, _, err = said("describe", "customers.csv", "--schema", "first.json", "--write-schema", taken, *known)
+        assert code == 2
+        assert f"{taken} already exists. Choose another path, or remove it first." in err
+        assert Path(taken).read_bytes() == before
     code, _, err = said("describe", "customers.csv", "--schema", "first.json", "--write-schema", ".", *known)
     assert code == 2
     assert "is a folder. Give a file: schema.json" in err

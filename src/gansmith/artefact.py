@@ -8,7 +8,7 @@ weights.safetensors     of the averaged generator
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,13 +24,14 @@ from gansmith import domains, given, latent, networks
 from gansmith.conditions import Asked, Column, Conditions, width
 from gansmith.config import NetworkSettings
 from gansmith.domains.domain import ChoiceCodec, Codec, Domain
-from gansmith.errors import ConfigError, DataError, RunError
+from gansmith.errors import ConfigError, DataError, RunError, nearest
 from gansmith.layout import Layout
 from gansmith.networks.entrance import entrance, styled
 from gansmith.runs import read_json, read_tensors, write_json, write_tensors
 
 FORMAT = 1
 BLOCK = latent.BLOCK  # samples in one pass of the network, always: a sample's last bit may depend on how many are drawn beside it
+CHUNK = 16 * BLOCK  # rows of a table drawn at a time
 STYLES = 16 * BLOCK  # drawn to see how far styles spread
 ROWS = 1000  # of conditions kept at most
 Label = str | Asked | Sequence[str | Asked]  # a class or columns with their values; or several of them, in turn
@@ -190,10 +191,10 @@ class Generator:
                 raise ConfigError(f"label {label!r} was requested, but this generator has no labels: its data had none.")
             return None
         if label is not None:
-            asked = [label] if isinstance(label, str) else list(label)
+            asked = _names(label)
             unknown = [name for name in asked if name not in self.classes]
             if unknown:
-                raise ConfigError(f"there is no label {unknown[0]!r}; this generator knows {', '.join(self.classes)}.")
+                raise ConfigError(f"there is no label {unknown[0]!r}; {nearest(unknown[0], self.classes)}")
             return np.array([self.classes.index(asked[i % len(asked)]) for i in range(start, start + count)], np.int64)
         edges = torch.tensor(np.cumsum(self.card.shares)[:-1])
         return torch.searchsorted(edges, _chances(seed, start, count), right=True).numpy()
@@ -250,10 +251,14 @@ class Generator:
         codec = cast(ChoiceCodec, self.codec)
         wanted = [codec.where(text) for text in ([where] if isinstance(where, str) else where)]
         turns = _turns(codec, wanted, label, balance)
-        allowed = torch.stack([turns[i % len(turns)] for i in range(start, start + len(latents))])
-        told = torch.zeros(len(latents), self.card.layout.condition)
-        x = self._choose(latents, told, allowed, wanted, start)
-        raw = codec.decode(codec.confine(x, wanted))
+
+        def drawn(z: Tensor, first: int) -> np.ndarray:
+            allowed = torch.stack([turns[i % len(turns)] for i in range(first, first + len(z))])
+            x = self._choose(z, torch.zeros(len(z), self.card.layout.condition), allowed, wanted, first)
+            return codec.decode(codec.confine(x, wanted))
+
+        # a row has hundreds of channels for each column, so they are never held for all rows at once
+        raw = np.concatenate([drawn(z, start + i * CHUNK) for i, z in enumerate(latents.split(CHUNK))])
         return Samples(raw, codec.labels(raw, self.classes), self.classes, latents, codec)
 
     def _choose(
@@ -402,9 +407,7 @@ def _turns(codec: ChoiceCodec, wanted: Sequence[Any], label: Label | None, balan
     if label is not None and balance is not None:
         raise ConfigError("a label and a balanced column were given; give the label with where instead.")
     if label is not None:
-        names = [label] if isinstance(label, str) else [str(name) for name in label]
-        if not names:
-            raise ConfigError("an empty list of labels was given. Give at least one, or leave it out.")
+        names = _names(label)
         each = {name: codec.allowed([*wanted, codec.labelled(name)]) for name in dict.fromkeys(names)}
         return [each[name] for name in names]
     whole = codec.allowed(wanted)
@@ -415,6 +418,15 @@ def _turns(codec: ChoiceCodec, wanted: Sequence[Any], label: Label | None, balan
         with suppress(ConfigError):  # the conditions leave nothing of this value
             found.append(codec.allowed([*wanted, value]))
     return found
+
+
+def _names(label: Label) -> list[str]:
+    """The classes asked for, in turn; a number is the class that is called so. ConfigError where there are none."""
+    several = isinstance(label, Iterable) and not isinstance(label, str | Mapping)
+    names = [str(name) for name in (label if several else [label])]
+    if not names:
+        raise ConfigError("an empty list of labels was given. Give at least one, or leave it out.")
+    return names
 
 
 def _chances(seed: int, start: int, count: int) -> Tensor:

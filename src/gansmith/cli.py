@@ -342,10 +342,9 @@ def describe(
 
     with Bar("reading") as bar:
         found = verb(data or "digits", settings=changes, opening=bar.count)
-    if write_schema is not None:
-        write(found, write_schema)
     _show(found)
     if write_schema is not None:
+        write(found, write_schema)
         out.print(f"schema   {escape(_short(write_schema))}")
 
 
@@ -411,7 +410,7 @@ def prove(
 
     with Bar("proving") as bar:
         found = verb(
-            run, per_class=[None if n == "all" else _whole(n, "--per-class") for n in per_class.split(",")],
+            run, per_class=[None if n.strip() == "all" else _whole(n, "--per-class") for n in per_class.split(",")],
             ratios=[_real(n, "--ratios") for n in ratios.split(",")], rare=_rare(rare), test=test, budget=steps, seeds=seeds, seed=seed,
             command=_command(), progress=bar.stage,
         )  # fmt: skip
@@ -426,11 +425,12 @@ def _real(text: str, option: str) -> float:
 
 
 def _rare(text: str | None) -> str | tuple[str, float] | None:
-    """'cat=0.01' as a class and the share of it that is kept; 'cat' as a class that is rare already."""
-    if text is None or "=" not in text:
+    """'cat=0.01' as a class and the share of it that is kept; 'cat' as a class that is rare already, and '<=50K', for no share ends so."""
+    name, _, share = (text or "").rpartition("=")
+    try:
+        return (name, float(share)) if name else text
+    except ValueError:
         return text
-    name, _, share = text.rpartition("=")
-    return name, _real(share, "--rare")
 
 
 def _show_proof(found: Proof) -> None:
@@ -874,7 +874,7 @@ class TuneView(View):
         before = f", with {begun.trials} trial{'s' if begun.trials > 1 else ''}" if begun.trials else ""
         self._tell(f"folder   {_short(self.folder)}{before}")
         for note in begun.notes:
-            self._tell(f"note     {escape(note)}")
+            self._tell(f"note     {note}")
 
     def moved(self, progress: TuneProgress) -> None:
         for trial in progress.trials:
@@ -923,7 +923,7 @@ def _opening_lines(started: Started) -> list[str]:
     r, n = started.recipe, len(started.collection)
     classes = f", {len(started.collection.classes)} classes" if started.collection.classes else ""
     if started.collection.conditions is not None:
-        classes = f", with {', '.join(c.name for c in started.collection.conditions.columns[:5])}"
+        classes = f", with {escape(', '.join(c.name for c in started.collection.conditions.columns[:5]))}"
         classes += ", …" if len(started.collection.conditions.columns) > 5 else ""
     shape = "x".join(str(k) for k in started.collection.raw.shape[1:])
     lines = [f"data     {escape(r.data.source)}: {n:,} samples of {shape}{classes}; {n - started.training:,} held out"]
@@ -1055,7 +1055,7 @@ def _count(number: float | None) -> str:
     """1234567 as 1.23M."""
     number = float(number or 0)
     for scale, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if number >= scale:
+        if number >= 0.9995 * scale:  # what rounds to 1M is no 1,000k
             return f"{number / scale:.3g}{letter}"
     return f"{number:.0f}"
 

@@ -23,6 +23,7 @@ MINUS = "-1"  # no, where yes is 1
 KEPT = 1e-5  # of a deviation: what float32 keeps of a number, and what a file that was written with it may be off by
 LARGEST = 1e30  # of a number; the square of a larger one is soon beyond float64
 FEW_CHOICES = 10  # so many different texts are a choice however few samples there are
+MOST_CHOICES = 1000  # of a column: each is a number of every sample's condition
 LIKE = 50  # rows nearest to the numbers asked for, from which the rest of a condition is drawn
 
 
@@ -279,18 +280,19 @@ def _column(name: str, values: Sequence[Any], where: str) -> tuple[Column, np.nd
         raise DataError(f"the column {name!r} of {where} holds numbers and {odd[0]!r}. Write finite numbers, or remove the column.")
     texts = [str(value).strip() for value in values]
     choices = sorted(set(texts))
-    if hardly_repeat(texts):
+    if hardly_repeat(texts) or len(choices) > MOST_CHOICES:
         raise DataError(
             f"the column {name!r} of {where} has {len(choices):,} different texts for {len(values):,} samples, too many to learn "
-            "from. Remove the column."
+            "from. Group them, or remove the column."
         )
-    places = np.array([choices.index(text) for text in texts])
-    return Column(name, "choice", tuple(choices)), np.eye(len(choices), dtype=np.float32)[places]
+    places = {choice: k for k, choice in enumerate(choices)}
+    return Column(name, "choice", tuple(choices)), np.eye(len(choices), dtype=np.float32)[[places[text] for text in texts]]
 
 
 def _moments(values: np.ndarray) -> tuple[float, float]:
     """Mean and standard deviation; 1 for the latter where all values are equal, of which rounding may leave a little else."""
-    return float(values.mean()), float(values.std()) if np.ptp(values) else 1.0
+    scale = 2.0 ** math.frexp(float(np.abs(values).max()))[1]  # else the square of 1e-200 is 0; a power of 2 changes no digit
+    return float(values.mean()), float((values / scale).std()) * scale if np.ptp(values) else 1.0
 
 
 def _word(value: Any) -> str:
@@ -301,12 +303,13 @@ def _word(value: Any) -> str:
 
 def _is_empty(value: Any) -> bool:
     """Whether there is no value: none, nothing written, or what numpy and pandas have in the place of one."""
-    return value is None or str(value).strip() == "" or (isinstance(value, float) and math.isnan(value))
+    word = str(value).strip()
+    return value is None or word == "" or (not isinstance(value, str) and word in ("nan", "NaT", "<NA>"))
 
 
 def _number(word: str) -> float | None:
     try:
-        number = float(word)
+        number = float(word) if "_" not in word else math.nan  # 1_2 is a name, and 12 to Python
     except ValueError:
         return None
     return number if math.isfinite(number) and abs(number) < LARGEST else None

@@ -104,7 +104,9 @@ class PenaltySettings(Settings):
     """What keeps the discriminator smooth: by default R1 on real and R2 on fake samples, at every step."""
 
     name: Literal["r1+r2", "r1", "r2", "wgan-gp", "lp", "dragan"] = Field("r1+r2", description="gradient penalty; gamma=0: none")
-    form: Literal["exact", "finite"] | None = Field(None, description="double backward, or finite differences; None: the faster, by trial")
+    form: Literal["exact", "finite"] | None = Field(
+        None, description="double backward, or finite differences; None: exact, unless machine.compile, which knows no second derivative"
+    )
     gamma: float | None = Field(
         None, ge=0, description="weight at the start; None: the automatic rule of docs/penalty.md, or 10 as published"
     )

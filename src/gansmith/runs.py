@@ -328,7 +328,8 @@ def find(path: str | Path) -> RunFolder:
     folder = RunFolder(Path(path))
     if not folder.path.exists():
         known = sorted(p.parent.name for p in folder.path.parent.glob("*/recipe.yaml"))
-        raise RunError(f"there is no run {path}; " + nearest(folder.name, known))
+        mend = nearest(folder.name, known) if known else "give the folder that 'gansmith train' named at its end."
+        raise RunError(f"there is no run {path}; {mend}")
     if (folder.path / SEARCH).is_file():
         told = f"its report, once it has ended, is {folder.report}. Give a run, such as those in {path}/finals."
         raise RunError(f"{path} is the folder of a search, not of a run; {told}")

@@ -76,6 +76,7 @@ _GROUPS: dict[str, dict[Geometry, tuple[Group, ...]]] = {
     },
 }
 
+MILD = "consistency"  # of the penalty so called, and no setting of its own
 POLICIES: Mapping[str, Mapping[Geometry, Policy]] = {
     name: {geometry: Policy(name, geometry, groups) for geometry, groups in by.items()} for name, by in _GROUPS.items()
 }
@@ -86,6 +87,6 @@ def policy(name: str, geometry: Geometry) -> Policy:
     if name not in POLICIES:
         raise ConfigError(f"there is no augmentation {name!r}; {nearest(name, POLICIES)}")
     if geometry not in POLICIES[name]:
-        others = " or ".join(other for other in POLICIES if geometry in POLICIES[other])
+        others = " or ".join(other for other in POLICIES if geometry in POLICIES[other] and other != MILD)
         raise ConfigError(f"the augmentation {name} is for a {' or a '.join(POLICIES[name])}; these data are a {geometry}. Use {others}.")
     return POLICIES[name][geometry]

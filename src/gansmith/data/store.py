@@ -261,7 +261,7 @@ def _build(root: Path, key: str, build: Callable[[Path], None]) -> None:
 def _read_or_none(place: Path) -> Collection | None:
     try:
         found = read(place)
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, EOFError):  # the last: a file that a crash of the machine left empty
         return None
     with suppress(OSError):  # a cache that may only be read still serves
         os.utime(place / "collection.json")
@@ -277,7 +277,10 @@ def _last_used(entry: Path) -> float:
 
 
 def _size(entry: Path) -> int:
-    return sum(f.stat().st_size for f in entry.iterdir() if f.is_file())
+    try:
+        return sum(f.stat().st_size for f in entry.iterdir() if f.is_file())
+    except OSError:  # another process has dropped it
+        return 0
 
 
 def _hold(root: Path, key: str) -> int | None:
@@ -290,7 +293,11 @@ def _hold(root: Path, key: str) -> int | None:
         held = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     except OSError:  # a cache that may only be read still serves
         return None
-    fcntl.flock(held, fcntl.LOCK_SH)
+    try:
+        fcntl.flock(held, fcntl.LOCK_SH)
+    except OSError:  # and so does one on a file system without locks
+        os.close(held)
+        return None
     return held
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gansmith.errors import ConfigError, DataError
+from gansmith.errors import ConfigError, DataError, nearest
 
 REAL, SYNTHETIC, BOTH, REPEATED = "real", "synthetic", "real + synthetic", "real repeated"
 CLASSICAL, ALL = "real + classical", "real + classical + synthetic"
@@ -77,24 +77,26 @@ class Mix:
 
 
 def real_counts(labels: np.ndarray, classes: tuple[str, ...], scheme: Scheme) -> np.ndarray:
-    """Real samples of each class [K] that a scheme takes from those with these labels [N].
+    """Real samples of each class [K] that a scheme takes from those with these labels [N]; none of a class of which there are none.
 
-    ConfigError for an unknown rare class, DataError where there are fewer of a class than asked for.
+    ConfigError for an unknown rare class, DataError where there are fewer of a class than asked for, or none of the rare one.
     """
     there = np.bincount(labels, minlength=len(classes))
     wanted = there.copy()
     if scheme.per_class is not None:
-        short = [f"{classes[k]!r} has {there[k]:,}" for k in np.flatnonzero(there < scheme.per_class)]
+        short = [f"{classes[k]!r} has {there[k]:,}" for k in np.flatnonzero((there > 0) & (there < scheme.per_class))]
         if short:
             raise DataError(
                 f"{scheme.per_class:,} real samples of each class were requested, but {', '.join(short[:3])} to train on. "
-                f"Request at most {there.min():,} (--per-class), or leave it out to use all."
+                f"Request at most {there[there > 0].min():,} (--per-class), or leave it out to use all."
             )
-        wanted = np.full_like(there, scheme.per_class)
+        wanted = np.minimum(there, scheme.per_class)
     if scheme.rare is not None:
         if scheme.rare.label not in classes:
-            raise ConfigError(f"there is no class {scheme.rare.label!r} to make rare; the classes are {', '.join(classes)}.")
+            raise ConfigError(f"there is no class {scheme.rare.label!r} to make rare; {nearest(scheme.rare.label, classes)}")
         k = classes.index(scheme.rare.label)
+        if not there[k]:
+            raise DataError(f"there are no samples of the rare class {scheme.rare.label!r} to train on. Choose another class.")
         wanted[k] = min(wanted[k], max(1, round(scheme.rare.share * wanted[k])))
     return wanted
 

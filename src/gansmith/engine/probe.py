@@ -33,7 +33,7 @@ from gansmith.engine.steps import step
 from gansmith.errors import TrainingError
 from gansmith.layout import Batch, Layout
 
-SOUND = 0.98  # cosine between a candidate's gradient and that of float32 arithmetic in the same form
+SOUND = 0.98  # cosine between a candidate's gradient and that of float32 arithmetic
 SECONDS = 0.3  # measured for each candidate, after one step to warm up
 WORTH = 1.1  # several processes are tried where they could be so much faster, were talking to each other free
 ROUNDS = 30  # of that trial
@@ -45,7 +45,6 @@ class Way:
 
     precision: str
     threads: int
-    form: str
 
 
 @dataclass(frozen=True)
@@ -93,13 +92,13 @@ class Setting:
     columns: tuple[Column, ...] = ()
 
 
-def objective(recipe: Recipe, setting: Setting, precision: str, form: str) -> Objective:
-    """What the engine minimises under a recipe, in this precision and with the gradient penalty in this form."""
+def objective(recipe: Recipe, setting: Setting, precision: str) -> Objective:
+    """What the engine minimises under a recipe, in this precision."""
     layout, asked, game = setting.layout, recipe.penalty, recipe.game
     classes = game.classes if layout.condition and recipe.network.conditioning == "auxiliary" else 0.0
     return Objective(
         setting.pair,
-        exact=form == "exact",
+        exact=asked.form != "finite",
         step=asked.epsilon * setting.spread,
         centring=recipe.loss.centring,
         autocast=autocast(precision, setting.device),
@@ -132,10 +131,7 @@ def ways(recipe: Recipe, device: str, cores: int) -> list[Way]:
     machine = recipe.machine
     precisions = [machine.precision] if machine.precision else ["fp32", "bf16"] if _knows_bf16(device) else ["fp32"]
     threads = [machine.threads] if machine.threads else sorted({1, cores}) if device == "cpu" else [1]
-    # without a penalty either form costs the same, and chance would choose the one that a guard may come to use
-    either = penalties.PENALTIES[recipe.penalty.name].cheap and bool(recipe.penalty.gamma)
-    forms = [recipe.penalty.form] if recipe.penalty.form else ["exact", "finite"] if either else ["exact"]
-    return [Way(p, t, f) for p in precisions for t in threads for f in forms]
+    return [Way(p, t) for p in precisions for t in threads]
 
 
 def probe(
@@ -153,18 +149,17 @@ def probe(
     batch, cores, device = recipe.run.batch * recipe.game.critics, os.cpu_count() or 1, setting.device
     generator, discriminator = (network.to(device) for network in networks())
     trials: list[Trial] = []
-    references: dict[str, list[torch.Tensor]] = {}
+    reference: list[torch.Tensor] = []
 
     def measure(way: Way, count: int) -> tuple[list[torch.Tensor], float]:
         pair = copy.deepcopy(generator), copy.deepcopy(discriminator)  # so that each way starts from the same place
         players = Players(*pair, OPTIMISERS[recipe.optimiser.name])
         with threads(way.threads):
-            return _measure(players, feed(count), objective(recipe, setting, way.precision, way.form), recipe, setting.layout)
+            return _measure(players, feed(count), objective(recipe, setting, way.precision), recipe, setting.layout)
 
     for way in ways(recipe, device, cores):
         gradients, seconds = measure(way, batch)
-        # one direction a sample makes the finite form noisy by nature: what is judged is the precision, against fp32 in the same form
-        reference = references.setdefault(way.form, gradients)
+        reference = reference or gradients  # the first is in fp32, where any is
         cosine = min(float(torch.cosine_similarity(a, b, dim=0)) for a, b in zip(gradients, reference, strict=True))
         trials.append(Trial(way, 1, batch / seconds, cosine))
     workers = recipe.machine.workers or cores
@@ -179,9 +174,9 @@ def probe(
 
 
 def best(trials: list[Trial]) -> Trial:
-    """The fastest sound trial; one with the finite form only where it is a quarter faster, since its penalty is noisier."""
+    """The fastest sound trial."""
     sound = [t for t in trials if t.sound] or trials[:1]
-    return max(sound, key=lambda t: t.samples_per_second / (1.25 if t.way.form == "finite" else 1.0))
+    return max(sound, key=lambda t: t.samples_per_second)
 
 
 def _measure(players: Players, batch: Batch, goal: Objective, recipe: Recipe, layout: Layout) -> tuple[list[torch.Tensor], float]:

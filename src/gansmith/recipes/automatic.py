@@ -112,6 +112,7 @@ def resolve_game(recipe: Recipe, situation: Situation) -> Recipe:
         "network.conditioning": "projection",
         "penalty.gamma": gamma,
         "penalty.gamma_end": gamma,
+        "penalty.form": "exact",  # by finite differences a step is somewhat faster, and samples stay far from the data: docs/penalty.md
         "augment.strength": STRONGEST if _augments(recipe, layout, samples) else 0.0,
         "augment.rise": 0 if recipe.augment.adapt else BY_HEART * samples,  # what adapts rises by itself
         "optimiser.lr_generator": rate,
@@ -124,8 +125,6 @@ def resolve_game(recipe: Recipe, situation: Situation) -> Recipe:
     }
     if any(block.kind == "real" for block in layout.blocks):
         open_settings["machine.precision"] = "fp32"  # bf16 gives such a value three digits, and it may need more
-    if few:
-        open_settings["penalty.form"] = "exact"  # a step of the finite difference may be wider than a mode of such data
     if recipe.machine.compile:  # a compiled network has no second derivative
         if gamma and not PENALTIES[recipe.penalty.name].cheap:
             raise ConfigError(
@@ -143,14 +142,13 @@ def resolve_game(recipe: Recipe, situation: Situation) -> Recipe:
 
 
 def resolve_length(recipe: Recipe, situation: Situation, trial: Trial, samples_per_second: float) -> Recipe:
-    """Fill what the machine decides: precision, threads, processes, form of the penalty, and with its speed the length of the run."""
+    """Fill what the machine decides: precision, threads, processes, and with its speed the length of the run."""
     way = trial.way
     chosen: dict[str, Any] = {
         "machine.device": situation.device,
         "machine.precision": way.precision,
         "machine.threads": way.threads,
         "machine.workers": trial.workers,
-        "penalty.form": way.form,
     }
     if recipe.run.samples is None and recipe.run.minutes is None:
         fewest = FEWEST_SAMPLES * (LONGER if _few_numbers(situation.layout) else 1)

@@ -18,6 +18,7 @@ from gansmith.records import Finding
 from gansmith.runs import write_json
 from gansmith.verbs.opened import Opened
 from gansmith.verbs.parts import Parts, parameter_counts
+from gansmith.verbs.place import free
 from gansmith.verbs.train import automatic_device
 
 
@@ -51,14 +52,15 @@ class Description:
 def write_schema(found: Description, path: str | Path) -> Path:
     """Write what the columns of a described table were taken for as JSON, to be corrected by hand and read again as `data.table_schema`.
 
-    DataError where what was described is no table, ConfigError where `path` is a folder, StorageError where the file cannot be written.
+    DataError where what was described is no table, ConfigError where `path` is a folder, StorageError where something is there already
+    (it may have been corrected by hand, or be the table itself) or the file cannot be written.
     """
     if "schema" not in found.facts:
         raise DataError(f"{found.source} is not a table ({found.domain}), so it has no schema of columns. Leave --write-schema out.")
     path = Path(path)
     if path.is_dir():
         raise ConfigError(f"the path given for the schema, {path}, is a folder. Give a file: {path / 'schema.json'}")
-    write_json(path, found.facts["schema"])
+    write_json(free(path), found.facts["schema"])
     return path
 
 

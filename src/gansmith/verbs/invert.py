@@ -61,8 +61,8 @@ def invert(
     starts    searches for each picture, from the nearest of some hundred samples drawn of every class
 
     Adam on the latent, which is kept to normal lengths, minimises the mean squared difference, averaged over the sample and
-    smaller copies of it, down to a few positions. The same seed gives the same result. DataError where a picture cannot be read or is of
-    another form; ConfigError, RunError and StorageError as usual.
+    smaller copies of it, down to a few positions. The same seed gives the same result. DataError where a picture cannot be read, is of
+    another form or holds values that are not finite; ConfigError, RunError and StorageError as usual.
     """
     for name, value in (("starts", starts), ("steps", steps)):
         if value < 1:
@@ -78,6 +78,9 @@ def invert(
             f"found an array of shape {given.shape} and dtype {given.dtype}; this generator makes samples of shape {wanted.shape[1:]} and "
             f"dtype {wanted.dtype}. Give at least one in that form."
         )
+    odd = int((~np.isfinite(given)).reshape(len(given), -1).any(1).sum())
+    if odd:
+        raise DataError(f"{odd:,} of the {len(given):,} given samples hold values that are not finite. Mend these, or leave them out.")
     if out is None:
         return _search(source, given, label, starts, steps, seed, progress)
     with new_folder(out) as folder:

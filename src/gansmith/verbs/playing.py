@@ -195,7 +195,7 @@ def _played(match: Match, trials: Sequence[probe.Trial] | None) -> Ending:
         world.same(weights)  # a user's own modules need not begin alike in every process
     feed = opened.feed(plan.batch, plan.seed, world, plan.needs.critics, bool(recipe.data.balance))
     setting = opened.setting(recipe, parts, world.device)
-    goal = probe.objective(recipe, setting, recipe.machine.precision or "fp32", recipe.penalty.form or "exact")
+    goal = probe.objective(recipe, setting, recipe.machine.precision or "fp32")
     care = Care()
     if world.first:
         run.cut(position.step)

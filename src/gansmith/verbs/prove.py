@@ -28,7 +28,7 @@ from gansmith.randomness import seed_of
 from gansmith.records import Arm, Difference, Estimate, Proof, Setting
 from gansmith.verbs import sets
 from gansmith.verbs.evaluate import shuffled
-from gansmith.verbs.kept import add
+from gansmith.verbs.kept import add, proofs
 from gansmith.verbs.run import Run
 from gansmith.verbs.sets import Part, Sets
 from gansmith.verbs.train import automatic_device
@@ -141,10 +141,17 @@ def prove(
     """
     if seeds < LEAST_SEEDS:
         raise ConfigError(f"a difference over {seeds} seeds has no interval; give at least {LEAST_SEEDS}, preferably {FEW_SEEDS}.")
-    schemes = [Scheme(n, float(r), _rare(rare)) for n in per_class for r in ratios]
+    few = _rare(rare)
+    try:
+        schemes = [Scheme(n, float(r), few) for n in per_class for r in ratios]
+    except TypeError:
+        raise ConfigError(
+            f"per_class and ratios are lists of numbers, such as [10, None] and [1, 10]; found {per_class!r} and {ratios!r}."
+        ) from None
     if not schemes:
         raise ConfigError("per_class and ratios need at least one entry each; None in per_class means all samples.")
     run = run if isinstance(run, Run) else Run(run, generator if isinstance(generator, nn.Module) else None)
+    proofs(run.folder)  # a file that cannot be added to is told of now, not when all is done
     found = sets.of_run(run, test, data, lambda done, all: progress(done, all, "reading"))
     own = run.generator
     of_rows = own.card.layout.given
@@ -335,12 +342,23 @@ def _setting(case: Case, scheme: Scheme, told: Callable[[str], None]) -> Setting
 def _training_sets(case: Case, scheme: Scheme, seed: int) -> Iterator[tuple[str, TrainingSet]]:
     """The training set of each arm; the samples and the noise are drawn once and shared."""
     mix = arms.mix(case.labels, case.classes, scheme, seed)
-    drawn = case.drawer.sample(len(mix.drawn), label=[case.classes[k] for k in mix.drawn], seed=seed_of(seed, "synthetic"))
+    try:
+        drawn = case.drawer.sample(len(mix.drawn), label=[case.classes[k] for k in mix.drawn], seed=seed_of(seed, "synthetic"))
+    except ConfigError as error:  # of a class of a table with too few rows none is ever made
+        raise DataError(
+            f"the generator cannot draw every class of the data: {error} Leave the samples of the others out, or join classes, and train "
+            "again."
+        ) from error
     real = Labelled(case.real[mix.real], case.labels[mix.real])
     if (drawn.raw.dtype, drawn.raw.shape[1:]) != (real.raw.dtype, real.raw.shape[1:]):
         raise DataError(
             f"the generator makes {drawn.raw.dtype} samples of shape {drawn.raw.shape[1:]}, the data are {real.raw.dtype} of shape "
             f"{real.raw.shape[1:]}. Make it return samples in the form of the data."
+        )
+    if len(drawn.raw) != len(mix.drawn) or np.shape(drawn.labels) != mix.drawn.shape:
+        raise DataError(
+            f"the generator was asked for {len(mix.drawn):,} labelled samples and gave {len(drawn.raw):,} with labels of shape "
+            f"{np.shape(drawn.labels)}. Make it return one sample and one label for each class asked for."
         )
     others = Labelled(drawn.raw, drawn.labels)
     if len(mix.noise):

@@ -21,7 +21,7 @@ from gansmith.engine.distribute import World
 from gansmith.errors import ConfigError, DataError, storage_error
 from gansmith.runs import replacing, write_json
 from gansmith.verbs import rows
-from gansmith.verbs.place import free
+from gansmith.verbs.place import free, settle
 from gansmith.verbs.run import load
 
 CHUNK = 16 * BLOCK  # samples decoded and written at a time: what is held in memory does not grow with the count
@@ -61,7 +61,8 @@ def sample(
     latents      in the place of `count` drawn samples, those of an .npz with the array `latents` [N, Z] and, unless `label` is given,
                  `labels` [N] of class indices or `conditions` [N, K]: what `invert` writes
 
-    Sample i depends on (seed, i) alone. Under torchrun the processes share the work. ConfigError, RunError and StorageError as usual.
+    Sample i depends on (seed, i) alone. Under torchrun the processes share the work, but for a table. ConfigError, RunError and
+    StorageError as usual.
     """
     if interpolate < 0 or interpolate == 1:
         raise ConfigError(f"a walk needs at least 2 steps; interpolate is {interpolate}.")
@@ -80,6 +81,8 @@ def sample(
     if source.card.layout.given:
         if interpolate or latents is not None or ending == ARCHIVE:
             raise ConfigError("tables support no walks, no given latents and no .npz. Give a folder as -o, or a .csv or .parquet.")
+        if distribute.launched():
+            raise ConfigError("rows of a table can only be drawn by a single process. Run without torchrun.")
         about = {"run": str(run), "seed": seed, "truncation": truncation, "count": count}
         rows.draw(
             source, count, target, label=labels, where=where, balance=balance, seed=seed, truncation=truncation, grid=grid, about=about,
@@ -233,9 +236,7 @@ def _write_folder(
             known = {**conditions, "classes": list(source.classes)}
             known |= {"columns": {c.name: c.known for c in source.columns}} if source.columns else {}
             write_json(part / "manifest.json", {**known, "samples": files})
-            if target.exists():
-                target.rmdir()
-            part.replace(target)
+            settle(part, target)
     except BaseException as error:
         shutil.rmtree(part, ignore_errors=True)
         if isinstance(error, OSError):

@@ -118,7 +118,7 @@ def of_run(run: Run, against: str | Path | None, data: Any, opening: Opening) ->
     if not len(held):
         raise DataError(
             f"{run.path} held out no data (data.held_out={recipe.data.held_out:g} left {len(held)} of {len(opened.collection)} samples). "
-            "Give unseen data with --against, or train again with data.held_out above 0."
+            "Give unseen data (evaluate: --against, prove: --test), or train again with data.held_out above 0."
         )
     step, seen = _progress(run, generator)
     about = {

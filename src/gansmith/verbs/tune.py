@@ -184,7 +184,7 @@ def _begin(
         storage=None if storage is None else shown(storage),
         **asdict(budget),
         aside=bench.share,
-        hands=_hands(default, where),
+        hands=_hands(default),
         values={name: value for name, value in config.flat(default).items() if name in where and where[name].holds(value)},
         batch=default.run.batch,
     )
@@ -230,11 +230,9 @@ def _given(space: str | Path | Mapping[str, Any], start: Recipe) -> Space:
     return spaces.of(space, start) if isinstance(space, Mapping) else spaces.read(space, start)
 
 
-def _hands(default: Recipe, space: Space) -> dict[str, Any]:
+def _hands(default: Recipe) -> dict[str, Any]:
     """How the arithmetic is done, so that no run of the search has to find it out again."""
     names = ["machine.device", "machine.precision", "machine.threads", "machine.workers"]
-    if not space.keys() & {"penalty.form", "penalty.name"}:
-        names.append("penalty.form")
     values = config.flat(default)
     return {name: values[name] for name in names}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import re
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
@@ -27,6 +28,7 @@ IDX_TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x
 IMAGE_KEYS = ("x", "images", "image", "x_train", "train_images", "data", "raw", "arr_0", "samples", "pictures")
 LABEL_KEYS = ("y", "labels", "label", "y_train", "train_labels", "targets", "target")
 NAME_KEYS = ("class_names", "classes", "names", "label_names")
+NPY_DAMAGE = (*DAMAGE, ValueError, RuntimeError, tokenize.TokenError)  # the last two: a password, and a header that is no Python
 GZIP_AT_MOST = 1100  # deflate cannot pack more tightly than about 1,032 to 1
 
 
@@ -83,7 +85,7 @@ def npy(path: Path) -> Arrays:
     """A .npy file, memory-mapped."""
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+    except NPY_DAMAGE as error:
         raise DataError(_npy_trouble(path, error)) from None
     return of_array(array, "npy")
 
@@ -96,7 +98,7 @@ def stacked(tree: Tree, names: Sequence[str], labels: Labels | Conditions | None
             try:
                 with opener() as file:
                     yield np.load(io.BytesIO(file.read()), allow_pickle=False)[None]
-            except (*DAMAGE, ValueError) as error:
+            except NPY_DAMAGE as error:
                 raise DataError(_npy_trouble(Path(tree.where, name), error)) from None
 
     first = next(samples())
@@ -122,7 +124,7 @@ def npz(path: Path, labelled: bool = True) -> Arrays:
     """
     try:
         heads = _npz_heads(path)
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except NPY_DAMAGE as error:
         raise DataError(_npy_trouble(path, error)) from None
     lowered = {name.lower(): name for name in heads}
     candidates = [n for n, (shape, dtype, _) in heads.items() if not dtype.hasobject and is_image_like(shape, dtype)]
@@ -270,7 +272,7 @@ def _npz_blocks(path: Path, name: str) -> Iterator[np.ndarray]:
         with zipfile.ZipFile(path) as file, file.open(name + ".npy") as member:
             shape, dtype, _ = _npy_head(member)
             yield from _read_blocks(member, shape, dtype, path)
-    except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+    except NPY_DAMAGE as error:
         raise DataError(_npy_trouble(path, error)) from None
 
 
@@ -278,7 +280,7 @@ def _npz_member(path: Path, name: str) -> np.ndarray:
     try:
         with np.load(path, allow_pickle=False) as file:
             return file[name]
-    except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+    except NPY_DAMAGE as error:
         raise DataError(_npy_trouble(path, error)) from None
 
 

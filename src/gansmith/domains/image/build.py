@@ -169,6 +169,10 @@ def _target(heads: Sequence[Header], settings: DataSettings, largest: int) -> tu
     depth: Depth = next(iter(depths)) if len(depths) == 1 else "uint8"
     grey = all(h.mode in GREY_MODES for h in heads) and (len(set(background)) == 1 or not any(h.alpha for h in heads))
     channels = settings.channels or (1 if grey else 3)
+    if channels == 4 and depth == "float32":
+        raise DataError(
+            "floating-point picture files can be converted to 1 or 3 channels; data.channels is 4, and no value is known to be opaque."
+        )
     height, width, why = _size(Counter((h.height, h.width) for h in heads), settings, largest)
     kinds = {1: "grey", 3: "colour", 4: "colour with transparency"}
     return Target(height, width, channels, depth, settings.fit, background), f"{why}; {kinds[channels]}, {depth}"
@@ -273,11 +277,12 @@ def _range(source: Arrays) -> tuple[float, float]:
     lowest, highest, done = np.inf, -np.inf, 0
     for block in source.blocks():
         if block.dtype.kind == "f":
-            bad = ~np.isfinite(block).reshape(len(block), -1).all(1)
+            with np.errstate(over="ignore"):
+                bad = ~np.isfinite(block.astype(np.float32, copy=False)).reshape(len(block), -1).all(1)
             if bad.any():
                 raise DataError(
-                    f"picture {done + int(bad.argmax()):,} of the array holds a value that is not finite (NaN or infinity). "
-                    "Remove such pictures or set those pixels, for example with numpy.nan_to_num."
+                    f"picture {done + int(bad.argmax()):,} of the array holds a value that is not finite (NaN or infinity) or too large "
+                    "for 32 bits. Remove such pictures or set those pixels, for example with numpy.nan_to_num, or scale all of them."
                 )
         lowest, highest = min(lowest, float(block.min())), max(highest, float(block.max()))
         done += len(block)

@@ -99,7 +99,10 @@ def _parquet_files(paths: Sequence[Path], labelled: bool) -> Files:
                     for cell in batch.column(0):
                         value = cell.as_py()
                         value = value["bytes"] if isinstance(value, dict) else value
-                        yield next(at), _bytes_opener(value or b"")
+                        name = next(at, None)
+                        if name is None:
+                            raise ValueError("it has more rows than it says")
+                        yield name, _bytes_opener(value or b"")
 
     return Files("parquet", names, walk, _parquet_labels(reader, paths, schema, label) if label else None)
 

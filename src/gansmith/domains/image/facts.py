@@ -122,10 +122,10 @@ def near_pairs(hashes: np.ndarray, digests: np.ndarray, raw: np.ndarray, span: t
         return np.zeros((0, 2), np.int64)
     found = np.sort(first[pairs], axis=1)
     found = found[np.lexsort((found[:, 1], found[:, 0]))]
-    limit = NEAR_DISTANCE * 2 * total_variance * ((span[1] - span[0]) / 2) ** 2
+    limit, half = NEAR_DISTANCE * 2 * total_variance, np.float32((span[1] - span[0]) / 2)
     step = max(1, (4 << 20) // max(1, raw[:1].size))
     near = [
-        ((raw[part[:, 0]].astype(np.float32) - raw[part[:, 1]].astype(np.float32)) ** 2).sum((1, 2, 3)) <= limit
+        (((raw[part[:, 0]].astype(np.float32) - raw[part[:, 1]].astype(np.float32)) / half) ** 2).sum((1, 2, 3)) <= limit
         for part in (found[i : i + step] for i in range(0, len(found), step))
     ]
     return found[np.concatenate(near)]

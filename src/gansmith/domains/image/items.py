@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 from gansmith.conditions import Conditions, of_records
 from gansmith.config import DataSettings
@@ -22,9 +22,11 @@ from gansmith.domains.image.build import Progress
 from gansmith.domains.image.kinds import Arrays, Files, Origin
 from gansmith.domains.image.labels import Labels, from_values
 from gansmith.domains.image.opening import open_origin
+from gansmith.domains.image.pictures import reason
 from gansmith.domains.image.trees import Opener
-from gansmith.errors import DataError, storage_error
+from gansmith.errors import DataError
 
+ALPHA = {"PA": "RGBA", "La": "LA", "RGBa": "RGBA"}
 PNG_MODES = frozenset(("1", "L", "LA", "P", "RGB", "RGBA", "I;16"))
 
 
@@ -49,8 +51,9 @@ def collect(
     whole = _whole(items)
     if whole is not None:
         found = _of_items(labels, names) if labels is not None and settings.labels != "none" else None
+        known = of_array(whole, "an array in memory", found)
         mark = hashlib.blake2b(np.ascontiguousarray(whole).data, digest_size=16).hexdigest()
-        origin = Origin([mark, list(whole.shape), str(whole.dtype), _mark(found)], lambda: of_array(whole, "an array in memory", found))
+        origin = Origin([mark, list(whole.shape), str(whole.dtype), _mark(found)], lambda: known)
         return open_origin(origin, settings, largest, progress, "the array")
     with tempfile.TemporaryDirectory(prefix="gansmith-") as folder:
         source, mark = _spool(_each(items), Path(folder), labels, names, settings.labels != "none")
@@ -167,38 +170,45 @@ def _picture(value: Any, place: int) -> np.ndarray:
 
 def _spool_images(pictures: Iterator[Any], folder: Path) -> tuple[Files, str]:
     """PIL images as lossless PNG (TIFF for floating point) behind one another in one file."""
-    path, mark, ends = folder / "items.bin", hashlib.blake2b(digest_size=16), [0]
-    try:
-        with open(path, "wb") as file:
-            for i, picture in enumerate(pictures):
-                if not isinstance(picture, Image.Image):
-                    raise DataError(f"item {i} is a {type(picture).__name__} but the first is a PIL image. Give all in the same form.")
-                data = _encoded(picture)
-                mark.update(data)
-                file.write(data)
-                ends.append(file.tell())
-    except OSError as error:
-        raise storage_error(error, path) from error
+    path, mark, ends = folder / "items.npy", hashlib.blake2b(digest_size=16), [0]
+    with RowWriter(path, (), np.uint8) as writer:
+        for i, picture in enumerate(pictures):
+            if not isinstance(picture, Image.Image):
+                raise DataError(f"item {i} is a {type(picture).__name__} but the first is a PIL image. Give all in the same form.")
+            data = _encoded(picture, i)
+            mark.update(data)
+            writer.append(np.frombuffer(data, np.uint8))
+            ends.append(writer.count)
     names = tuple(f"item {i}" for i in range(len(ends) - 1))
 
     def walk() -> Iterator[tuple[str, Opener]]:
-        with open(path, "rb") as file:
-            for name, start, end in zip(names, ends, ends[1:], strict=False):
-                file.seek(start)
-                data = file.read(end - start)
-                yield name, lambda data=data: io.BytesIO(data)  # type: ignore[misc]
+        held = np.load(path, mmap_mode="r", allow_pickle=False)
+        for name, start, end in zip(names, ends, ends[1:], strict=False):
+            data = held[start:end].tobytes()
+            yield name, lambda data=data: io.BytesIO(data)  # type: ignore[misc]
 
     return Files("items", names, walk), mark.hexdigest()
 
 
-def _encoded(image: Image.Image) -> bytes:
+def _encoded(image: Image.Image, place: int) -> bytes:
+    """A picture as a file, turned as its EXIF says, since not every format would keep that. DataError where it is damaged: Pillow decodes
+    an opened file no sooner than here."""
     held = io.BytesIO()
-    if image.mode in PNG_MODES:
-        image.save(held, "PNG", compress_level=1, exif=image.getexif())
-    elif image.mode in ("I", "F", "CMYK"):
-        image.save(held, "TIFF")
-    else:
-        image.convert("RGBA" if image.mode in ("PA", "La", "RGBa") else "RGB").save(held, "PNG", compress_level=1)
+    try:
+        image.load()
+        image = ImageOps.exif_transpose(image)
+        if image.mode.startswith("I;16"):  # whatever the order of its bytes
+            image = Image.fromarray(np.asarray(image).astype(np.uint16))
+        if image.mode in PNG_MODES:
+            image.save(held, "PNG", compress_level=1)
+        elif image.mode in ("I", "F", "CMYK"):
+            image.save(held, "TIFF")
+        else:
+            image.convert(ALPHA.get(image.mode, "RGB")).save(held, "PNG", compress_level=1)
+    except MemoryError:
+        raise
+    except Exception as error:  # a damaged file makes a decoder raise whatever it happens to trip over
+        raise DataError(f"item {place} cannot be read ({reason(error)}). Replace its file, or leave it out.") from error
     return held.getvalue()
 
 

@@ -47,7 +47,10 @@ def from_values(values: Sequence[Any] | np.ndarray, classes: Sequence[str] = (),
     """
     if not isinstance(values, np.ndarray):
         _refuse_odd(values, where)
-    found = np.asarray(values)
+    try:
+        found = np.asarray(values)
+    except ValueError:
+        raise DataError(f"{where} differ in shape; one label per picture was expected, all in the same form.") from None
     if found.dtype.hasobject:
         found = np.asarray([str(v) for v in values])
     if found.ndim == 2 and found.shape[1] > 1 and found.dtype.kind in "bif" and _one_hot(found):
@@ -69,7 +72,7 @@ def from_values(values: Sequence[Any] | np.ndarray, classes: Sequence[str] = (),
     if found.dtype.kind == "b":
         found = found.astype(np.int64)
     if len(classes):
-        return _named(found, [str(c).strip() for c in classes], where)
+        return _named(found, _different([str(c).strip() for c in classes]), where)
     if found.dtype.kind == "U" and all(_is_whole(str(v)) for v in np.unique(found)):
         found = found.astype(np.int64)
     unique, indices = np.unique(found, return_inverse=True)
@@ -132,12 +135,12 @@ def parse(text: str, name: str, several: bool = False) -> list[tuple[str, Any]]:
     ending = PurePosixPath(name).suffix.lower()
     try:
         if ending == ".csv":
-            rows: Any = list(csv.DictReader(io.StringIO(text.removeprefix("\ufeff"))))
+            rows: Any = list(csv.DictReader(io.StringIO(text.removeprefix("\ufeff"), newline=""), delimiter=_delimiter(text)))
         elif ending == ".jsonl":
-            rows = [json.loads(line) for line in text.splitlines() if line.strip()]
+            rows = [json.loads(line) for line in text.split("\n") if line.strip()]  # a text may hold what else ends a line
         else:
             rows = json.loads(text)
-    except (csv.Error, json.JSONDecodeError) as error:
+    except (csv.Error, ValueError) as error:
         raise DataError(f"the labels in {name} cannot be read ({error}). Give a CSV or JSON of file names and labels.") from None
     if isinstance(rows, Mapping):
         inner = rows.get("labels", rows)
@@ -349,6 +352,18 @@ def _is_whole(text: str) -> bool:
     """Whether a text is a whole number as Python writes it, and of the 18 digits that int64 holds at most."""
     digits = text.removeprefix("-")
     return digits.isascii() and digits.isdigit() and len(digits) <= 18 and text == str(int(text))
+
+
+def _delimiter(text: str) -> str:
+    """What stands between the cells of a CSV text: the first of these marks that its first line holds."""
+    first = text.partition("\n")[0]
+    return next((mark for mark in ",;\t" if mark in first), ",")
+
+
+def _different(classes: Sequence[str]) -> list[str]:
+    """The same names, with its number behind each that occurred before: ImageNet has two classes called crane."""
+    first = {name: k for k, name in reversed([*enumerate(classes)])}
+    return [name if first[name] == k else f"{name} ({k})" for k, name in enumerate(classes)]
 
 
 def _named(found: np.ndarray, classes: list[str], where: str) -> Labels:

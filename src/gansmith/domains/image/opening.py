@@ -10,7 +10,7 @@ from gansmith.domains.image.build import Progress, build
 from gansmith.domains.image.kinds import Origin
 from gansmith.errors import DataError
 
-FORMAT = 3  # of what is kept in the cache; a change of any rule of decoding or looking raises it
+FORMAT = 4  # of what is kept in the cache; a change of any rule of decoding or looking raises it
 
 
 def open_origin(origin: Origin, settings: DataSettings, largest: int, progress: Progress | None, name: str) -> Collection:

@@ -114,7 +114,7 @@ def header(file: IO[bytes]) -> Header:
     except Image.DecompressionBombError:
         raise Unreadable(_huge()) from None
     except Exception as error:  # a damaged file makes a decoder raise whatever it happens to trip over
-        raise Unreadable(_reason(error)) from error
+        raise Unreadable(reason(error)) from error
 
 
 def decode(data: bytes, target: Target) -> np.ndarray:
@@ -130,7 +130,7 @@ def decode(data: bytes, target: Target) -> np.ndarray:
     except Image.DecompressionBombError:
         raise Unreadable(_huge()) from None
     except Exception as error:  # as above
-        raise Unreadable(_reason(error)) from error
+        raise Unreadable(reason(error)) from error
 
 
 def arrange(image: Image.Image, target: Target) -> np.ndarray:
@@ -272,7 +272,8 @@ def _huge() -> str:
     return f"it has more than {LARGEST_PICTURE // 1_000_000} megapixels"
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
+    """Why a picture cannot be decoded, in a few words."""
     if isinstance(error, UnidentifiedImageError):
         return "it is not a picture, despite its name"
     if "truncated" in str(error).lower() or isinstance(error, EOFError):

@@ -25,7 +25,7 @@ BOMB_RATIO, BOMB_BYTES = 200, 1 << 30  # an archive that unpacks to more than 1 
 Opener = Callable[[], IO[bytes]]
 
 # what opening or reading a damaged file or member raises
-DAMAGE = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, tarfile.TarError, NotImplementedError)
+DAMAGE = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, tarfile.TarError, NotImplementedError, UnicodeDecodeError)
 
 
 @dataclass(frozen=True)
@@ -153,9 +153,10 @@ def _zip(path: Path) -> Tree:
 
 
 def _tar(path: Path) -> Tree:
-    names, total = [], 0
+    places: dict[str, int] = {}
+    total = 0
     with tarfile.open(path) as file:
-        for member in file:
+        for place, member in enumerate(file):
             if member.issym() or member.islnk():
                 raise DataError(
                     f"{path} holds a link ({member.name!r}), which could lead anywhere. Pack it again with the files themselves (tar -h)."
@@ -167,17 +168,19 @@ def _tar(path: Path) -> Tree:
             total += member.size
             _refuse_bomb(path, member.name, member.size, total)
             if not _hidden_anywhere(member.name):
-                names.append(_safe(path, member.name))
+                name = _safe(path, member.name)
+                places.pop(name, None)  # of a name that occurs again the last one counts, as where it is unpacked
+                places[name] = place
+    names = {place: name for name, place in places.items()}
 
     def walk(wanted: Collection[str]) -> Iterator[tuple[str, Opener]]:
         chosen = set(wanted)
         with tarfile.open(path) as file:
-            for member in file:
-                if member.isfile() and not _hidden_anywhere(member.name) and (name := _safe(path, member.name)) in chosen:
-                    chosen.discard(name)  # a tar may hold a name twice
-                    yield name, _tar_opener(file, member)
+            for place, member in enumerate(file):
+                if names.get(place) in chosen:
+                    yield names[place], _tar_opener(file, member)
 
-    return Tree("tar", str(path), tuple(dict.fromkeys(names)), stat_identity(path), walk)
+    return Tree("tar", str(path), tuple(places), stat_identity(path), walk)
 
 
 def _refuse_bomb(path: Path, name: str, size: int, total: int) -> None:

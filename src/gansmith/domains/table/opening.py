@@ -52,7 +52,7 @@ def asked(settings: DataSettings) -> dict[str, Any]:
     overrides: dict[str, Any] = {}
     if settings.table_schema is not None:
         try:
-            overrides = json.loads(Path(settings.table_schema).expanduser().read_text(encoding="utf-8"))
+            overrides = json.loads(Path(settings.table_schema).expanduser().read_text(encoding="utf-8-sig"))
         except (OSError, ValueError) as error:
             said = error.strerror if isinstance(error, OSError) else error
             raise DataError(

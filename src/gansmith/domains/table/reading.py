@@ -93,17 +93,18 @@ def read(source: Any, delimiter: str | None = None) -> Table:
 def renamed(names: Sequence[Any]) -> tuple[tuple[str, ...], list[Finding]]:
     """Names that differ and are not empty: a second "a" becomes "a.2", an empty name "column 3"."""
     wanted = [str(name).strip() for name in names]
-    found: list[str] = []
+    found: dict[str, None] = {}  # a set in order: a table may have very many columns
+    known = set(wanted)
     changes: dict[str, str] = {}
     for place, name in enumerate(wanted, 1):
         base = name or f"column {place}"
         new, turn = base, 1
-        while new in found or (new != name and new in wanted):
+        while new in found or (new != name and new in known):
             turn += 1
             new = f"{base}.{turn}"
         if new != name:
             changes[f"{name!r} at place {place}"] = new
-        found.append(new)
+        found[new] = None
     if not changes:
         return tuple(found), []
     told = "; ".join(f"{old} is called {new!r}" for old, new in list(changes.items())[:5])
@@ -166,8 +167,8 @@ def _parquet(path: Path, identity: tuple[Any, ...]) -> Table:
     except ImportError:
         raise MissingExtra("Reading parquet", "parquet") from None
     with _damage(path, "parquet"):
-        schema = parquet.read_schema(path)
-    names, notes = renamed(schema.names)
+        columns = parquet.read_schema(path).names
+    names, notes = renamed(columns)
 
     def pieces() -> Iterator[Piece]:
         with _damage(path, "parquet"), parquet.ParquetFile(path) as file:
@@ -189,15 +190,16 @@ def _arrow_file(path: Path, identity: tuple[Any, ...]) -> Table:
                 whole = arrow.ipc.open_file(file)
             except arrow.ArrowInvalid:  # written as a stream
                 file.seek(0)
-                yield from arrow.ipc.open_stream(file)
+                yield from map(_whole, arrow.ipc.open_stream(file))
             else:
-                yield from (whole.get_batch(i) for i in range(whole.num_record_batches))
+                yield from (_whole(whole.get_batch(i)) for i in range(whole.num_record_batches))
 
     with _damage(path, "an Arrow file"):
         first = next(batches(), None)
+        columns = first.schema.names if first is not None else []
     if first is None:
         raise DataError(f"{path} has no rows. A table needs at least 2.")
-    names, notes = renamed(first.schema.names)
+    names, notes = renamed(columns)
     return Table(str(path), "arrow", _some(names, str(path)), lambda: _arrow_pieces(batches()), identity, tuple(notes))
 
 
@@ -224,6 +226,12 @@ def _pandas(frame: Any) -> Table:
             yield tuple(_coded(part.iloc[:, place].array) for place in range(len(names)))
 
     return Table("the frame", "frame", names, pieces, _digest(names, pieces), tuple(notes))
+
+
+def _whole(batch: Any) -> Any:
+    """A batch from a file, looked through: one that is damaged would end the process and not raise."""
+    batch.validate(full=True)
+    return batch
 
 
 def _arrow_pieces(batches: Iterator[Any]) -> Iterator[Piece]:

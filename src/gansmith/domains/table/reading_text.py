@@ -30,7 +30,7 @@ _TOLD = re.compile(r'"?sep=(?P<mark>.)"?(?:\r?\n|\r|$)')  # the delimiter, as a 
 END = "\x03\x04"  # put behind the last line: what is quoted there was never closed
 SAMPLE = 1 << 18  # characters in which the delimiter is looked for
 SAMPLE_ROWS = 500
-DAMAGE = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, NotImplementedError, RuntimeError)
+DAMAGE = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, NotImplementedError, RuntimeError, UnicodeDecodeError)
 BOMS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF32_LE: "utf-32", codecs.BOM_UTF32_BE: "utf-32"} | {
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
@@ -88,7 +88,7 @@ def blocks(text: Text, count: int) -> Iterator[list[list[str]]]:
         except csv.Error as error:
             raise DataError(
                 f"{text.path} cannot be read at line {text.skipped + reader.line_num:,} ({error}). The usual cause is a quote that "
-                "is never closed; close or remove it."
+                "is never closed; close or remove it. A cell of more than 131,072 characters has to be shortened."
             ) from error
 
 
