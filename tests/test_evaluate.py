@@ -65,7 +65,7 @@ def test_entries_of_a_newer_version_are_not_written_over(run: Path) -> None:
     newer = json.dumps({"format": 99, "evaluations": []})
     scores.write_text(newer)
     with pytest.raises(GansmithError, match="written by a newer gansmith"):
-        judge(run, count=60)
+        judge(run, count=60, progress=lambda done, all, words: words == "reading" or pytest.fail("the work was begun"))
     assert scores.read_text() == newer
     scores.write_text(before) if before is not None else scores.unlink()
 

@@ -535,7 +535,7 @@ def test_settings_in_words() -> None:
     assert words.plain({"a": 1, "b": [True, None, 2.5]}) == "a: 1, b: yes, –, 2.5"
     assert words.plain(list(range(30))).endswith("23, … (30 in all)")
     assert [words.duration(s) for s in (12.4, 75, 3900)] == ["12 s", "1 min 15 s", "1 h 05 min"]
-    assert [words.count(n) for n in (999, 12345, 1234567)] == ["999", "12,345", "1.23 M"]
+    assert [words.count(n) for n in (999, 12345, 1234567, 999_600_000, 1.23e9)] == ["999", "12,345", "1.23 M", "1 G", "1.23 G"]
 
 
 @pytest.mark.parametrize("name", PAGES)

@@ -40,7 +40,9 @@ def _beside(value: float, estimate: Estimate, sign: str = "") -> str:
 
 
 def count(value: float) -> str:
-    """1234567 as '1.23 M', 12345 as '12,345'."""
+    """1234567890 as '1.23 G', 1234567 as '1.23 M', 12345 as '12,345'."""
+    if abs(value) >= 0.9995e9:  # what rounds to 1 G is no 1,000 M
+        return f"{value / 1e9:.3g} G"
     if abs(value) >= 1e6:
         return f"{value / 1e6:.3g} M"
     return f"{value:,.0f}"

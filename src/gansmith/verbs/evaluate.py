@@ -23,7 +23,7 @@ from gansmith.records import Evaluation
 from gansmith.runs import RunFolder, replacing, write_json
 from gansmith.verbs import judged_rows, sets
 from gansmith.verbs.judged_rows import Learned
-from gansmith.verbs.kept import add
+from gansmith.verbs.kept import add, evaluations
 from gansmith.verbs.run import Run
 from gansmith.verbs.sets import Part, Sets
 from gansmith.verbs.train import automatic_device
@@ -76,6 +76,8 @@ def evaluate(
             f"found {len(found.training)} training, {len(found.held_out)} held-out and {found.most or 'any number of'} generated samples; "
             f"a judgement needs at least {LEAST} of each. Train with a larger data.held_out, or give more real data with --against."
         )
+    if found.folder is not None:
+        evaluations(found.folder)  # a file that cannot be added to is told of now, not when all is done
     return _judge(found, n, extractor, weights, seed, command, progress)
 
 
