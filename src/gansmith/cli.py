@@ -61,7 +61,7 @@ Data = Annotated[
     str | None,
     typer.Argument(
         help="A table (csv, tsv, parquet, feather); pictures in a folder, class folders, zip, tar, idx(.gz), npy, npz, parquet; hf:NAME; "
-        "digits; toy:ring, toy:grid, toy:sines."
+        "digits; toy:ring, toy:grid, toy:sines. Default: digits (1,797 small scans from scikit-learn), unless a recipe names others."
     ),
 ]
 Size = Annotated[str | None, typer.Option(help="Height and width in pixels: 64, or 48x64. Default: chosen from the pictures.")]
@@ -80,7 +80,9 @@ Begin = Annotated[
     Path | None,
     typer.Option(help="Recipe to start from: a name that 'gansmith recipes' lists, or a file such as recipe.yaml.", metavar="NAME|FILE"),
 ]
-Set = Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Any setting of recipe.yaml; may be repeated.")]
+Set = Annotated[
+    list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Any setting of recipe.yaml: penalty.gamma=0.3; may be repeated.")
+]
 
 
 def tell(words: str) -> None:
@@ -99,8 +101,10 @@ def tell_misuse(error: Exception) -> None:
 @app.command()
 def train(
     data: Data = None,
-    minutes: Annotated[float | None, typer.Option(help="Length of the run in minutes.")] = None,
-    samples_seen: Annotated[str | None, typer.Option(help="Length of the run in real samples seen: 500k, 2M.")] = None,
+    minutes: Annotated[float | None, typer.Option(help="Length of the run in minutes. Default: about 15, less on small data.")] = None,
+    samples_seen: Annotated[
+        str | None, typer.Option(help="Length of the run in real samples seen, each counted as often as it is shown: 500k, 2M.")
+    ] = None,
     batch: Annotated[int | None, typer.Option(help="Batch size: real samples per step.")] = None,
     seed: Annotated[int | None, typer.Option(help="Random seed. Default: 0.")] = None,
     size: Size = None,
@@ -123,7 +127,8 @@ def train(
 ) -> None:
     """Train on DATA. No option is needed: what you leave out is chosen from the data and this machine, shown, and written down.
 
-    Ctrl-C ends the run at the next tick with a checkpoint; [bold]gansmith train --resume RUN[/bold] goes on as if nothing had happened.
+    Ctrl-C saves a checkpoint and ends the run, usually within seconds; [bold]gansmith train --resume RUN[/bold] goes on as if nothing had
+    happened.
     """
     changes = _data_settings(size, channels, fit, labels, domain, target, schema) | _assignments(settings)
     if device is not None:
@@ -164,7 +169,10 @@ def sample(
     run: Annotated[Path, typer.Argument(help="A run folder, or an exported generator.")],
     count: Annotated[int, typer.Option("-n", "--count", help="Number of samples (with --interpolate: of walks).")] = 64,
     out_to: Annotated[
-        Path, typer.Option("-o", "--out", help="A folder to create, or a path ending in .npz (for tables: .csv or .parquet).")
+        Path,
+        typer.Option(
+            "-o", "--out", help="A folder to create, or a path ending in .npz (for tables: .csv or .parquet). Nothing is overwritten."
+        ),
     ] = Path("samples"),
     label: Annotated[
         str | None,
@@ -172,7 +180,10 @@ def sample(
     ] = None,
     where: Annotated[
         list[str] | None,
-        typer.Option(metavar="CONDITION", help='Tables: a condition that every row meets, "sex=Female" or "age>60"; may be repeated.'),
+        typer.Option(
+            metavar="CONDITION",
+            help='Tables: a condition that every row meets, "sex=Female", "age>60" or "plan=plus|pro"; may be repeated.',
+        ),
     ] = None,
     balance: Annotated[str | None, typer.Option(metavar="COLUMN", help="Tables: draw each value of this column equally often.")] = None,
     seed: Annotated[int, typer.Option(help="Random seed: the same seed gives the same samples.")] = 0,
@@ -197,7 +208,7 @@ def sample(
 @app.command()
 def impute(
     run: Annotated[Path, typer.Argument(help="A run on a table, or an exported generator of one.")],
-    data: Annotated[Path, typer.Argument(help="A table with the same columns, in which cells are missing.")],
+    data: Annotated[Path, typer.Argument(help="A table (csv, tsv, parquet, feather) with the same columns, in which cells are missing.")],
     out_to: Annotated[Path, typer.Option("-o", "--out", help="A path ending in .csv or .parquet.")] = Path("filled.csv"),
     seed: Annotated[int, typer.Option(help="Random seed: the same seed gives the same cells.")] = 0,
 ) -> None:
@@ -282,7 +293,9 @@ def toy(
     loss: Annotated[str, typer.Option(help="Loss: relativistic, minimax, nonsaturating, hinge, … (docs/losses.md).")] = "relativistic",
     penalty: Annotated[str, typer.Option(help="Gradient penalty: r1+r2, r1, r2, wgan-gp, lp, dragan, or none.")] = "r1+r2",
     minutes: Annotated[float | None, typer.Option(help="Length of the run in minutes.")] = None,
-    samples_seen: Annotated[str | None, typer.Option(help="Length of the run in real samples seen: 500k, 2M.")] = None,
+    samples_seen: Annotated[
+        str | None, typer.Option(help="Length of the run in real samples seen: 200k, 2M. Default: 512k (sines: 128k).")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Random seed: the same seed gives the same pictures.")] = 0,
     out_to: Annotated[Path, typer.Option("-o", "--out", help="Where the pictures and the run's folder are created.")] = Path("toy"),
     settings: Set = None,
@@ -557,7 +570,7 @@ def diagnose(
         typer.Option("-o", "--out", help="Where to write the page of charts: a folder, or a path ending in .html. Default: RUN."),
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="Also show the checks that found nothing, and why others did not apply.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON, for other programs.")] = False,
 ) -> None:
     """Show what went wrong in RUN, the evidence, and what to change, worst first; write a page of charts.
 
