@@ -104,7 +104,7 @@ def points(work: Path, pictures: Path) -> gansmith.Run:
             f"{time.process_time() - start:.0f} |",
             flush=True,
         )
-        save(Image.open(made.strip), pictures / f"article-ring-{name}.png", 64)
+        save(Image.open(made.strip), pictures / f"article-ring-{name}.png", 256)  # with fewer, the key loses the green
         if first is None:
             first = made.run
             small(made.animation, pictures / "article-ring.gif")

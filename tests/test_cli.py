@@ -508,6 +508,31 @@ def test_describe_tells_what_is_there(say: Say) -> None:
     assert "samples/s here" in out
 
 
+@pytest.mark.parametrize(
+    ("count", "held", "mend"),
+    [
+        (120, 9, "set data.held_out=0.25"),
+        (40, 4, "keep other real data for its --against"),
+        (60, 6, "set data.held_out=0.5"),
+        (200, 19, "=0.15"),
+    ],
+)
+def test_too_few_held_out_to_judge_by_are_told_before_a_run(count: int, held: int, mend: str) -> None:
+    (line,) = cli._few_held_out(count, held)
+    assert re.fullmatch(rf"note     {held} held-out samples are too few .*{mend}", line)
+
+
+@pytest.mark.parametrize(("count", "held"), [(120, 0), (200, 20), (10_000, 1_000)])
+def test_enough_held_out_or_none_on_purpose_is_no_matter(count: int, held: int) -> None:
+    assert cli._few_held_out(count, held) == []
+
+
+def test_few_samples_are_described_with_what_to_do(tmp_path: Path, say: Say) -> None:
+    np.save(tmp_path / "few.npy", np.random.default_rng(0).integers(0, 256, (60, 8, 8), np.uint8))
+    assert "too few for 'gansmith evaluate', which needs 20: set data.held_out=0.5" in say("describe", str(tmp_path / "few.npy"))[1]
+    assert "too few" not in say("describe", str(tmp_path / "few.npy"), "--set", "data.held_out=0.5")[1]
+
+
 def test_names_that_look_like_markup_or_emoji_are_told_as_they_are(tmp_path: Path, say: Say) -> None:
     assert_one_sentence(say("train", "[red]no:smile:"), re.escape("'[red]no:smile:'"))
 
@@ -522,6 +547,23 @@ def test_a_pipe_gets_plain_lines(variables: dict[str, str], tmp_path: Path) -> N
     assert done.stderr == ""
     assert ESCAPE not in done.stdout
     assert "\r" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (
+            ["train", "digits", "--loss", "hinge"],
+            r"option: --loss\. It is a setting: --set loss\.name=VALUE\. See gansmith train --help",
+        ),
+        (["tune", "digits", "--gamma", "1"], r"It is a setting: --set penalty\.gamma=VALUE\. See gansmith tune --help"),
+        (["train", "digits", "--nosuch"], r"No such option: --nosuch[^I]* See gansmith train --help"),
+        (["evaluate", "runs/x", "--gamma", "1"], r"No such option: --gamma[^I]* See gansmith evaluate --help"),
+        (["nosuch"], r"No such command 'nosuch'\. See gansmith --help"),
+    ],
+)
+def test_a_misuse_leads_to_the_help_of_the_command(words: list[str], told: str, say: Say) -> None:
+    assert_one_sentence(say(*words), told)
 
 
 def test_help_names_every_command(say: Say) -> None:

@@ -275,6 +275,10 @@ def test_a_target_that_is_there_is_refused_and_an_empty_folder_is_filled(
     for target in ("full", "a.npz"):
         with pytest.raises(StorageError, match="already exists"):
             gansmith.sample(run, 2, out=tmp_path / target)
+    with pytest.raises(RunError, match="nothing"):  # what is wrong with the request is told first
+        gansmith.sample(tmp_path / "nothing", 2, out=tmp_path / "full")
+    with pytest.raises(ConfigError, match="no label 'cat'"):
+        gansmith.sample(run, 2, out=tmp_path / "full", label="cat")
     assert (tmp_path / "full" / "mine.txt").read_text() == (tmp_path / "a.npz").read_text() == "mine"
     (tmp_path / "empty").mkdir()
     monkeypatch.chdir(tmp_path / "empty")

@@ -51,6 +51,14 @@ def test_a_run_gives_an_animation_with_a_frame_for_the_start_and_for_every_tick(
     assert [r["step"] for r in made.run.log] == list(range(STEPS // TICKS, STEPS + 1, STEPS // TICKS))
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(("loss", "penalty", "whole"), [("minimax", "none", False), ("relativistic", "r1+r2", True)])
+def test_the_minimax_game_loses_modes_of_the_ring_and_the_default_none(loss: str, penalty: str, whole: bool, tmp_path: Path) -> None:
+    found = toy("ring", loss=loss, penalty=penalty, out=tmp_path).coverage
+    assert found is not None
+    assert (found.modes == found.there) == whole
+
+
 def test_the_pictures_stand_beside_the_run_under_its_name(made: Demonstration) -> None:
     assert made.run.path.name == "ring-minimax-1"
     assert sorted(p.name for p in made.run.path.parent.iterdir()) == [

@@ -18,7 +18,7 @@ def main() -> None:
     from gansmith.errors import GansmithError, storage_error
 
     try:
-        sys.exit(app(standalone_mode=False) or 0)
+        sys.exit(app(prog_name="gansmith", standalone_mode=False) or 0)
     except UsageError as error:
         tell_misuse(error)
         sys.exit(2)

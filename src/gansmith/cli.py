@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shlex
 import sys
@@ -95,7 +96,19 @@ def tell_misuse(error: Exception) -> None:
     if type(error).__name__ == "NoArgsIsHelpError":
         error.show()  # type: ignore[attr-defined]
     else:
-        tell(f"gansmith: {error.format_message().rstrip('.')}. See gansmith --help.")  # type: ignore[attr-defined]
+        said, context = error.format_message().rstrip("."), error.ctx  # type: ignore[attr-defined]
+        tell(f"gansmith: {said}.{_by_set(error)} See {context.command_path if context else 'gansmith'} --help.")
+
+
+def _by_set(error: Exception) -> str:
+    """A sentence for an option that is no option but a setting: '--loss hinge' is '--set loss.name=hinge'."""
+    from gansmith.config import names
+
+    word, context = getattr(error, "option_name", "").lstrip("-").replace("-", "_"), getattr(error, "ctx", None)
+    if not word or context is None or not any("--set" in option.opts for option in context.command.params):
+        return ""
+    found = next((name for name in names() if f"{word}.name" == name or name.endswith(f".{word}")), None)
+    return f" It is a setting: --set {found}=VALUE." if found else ""
 
 
 @app.command()
@@ -941,6 +954,7 @@ def _opening_lines(started: Started) -> list[str]:
     shape = "x".join(str(k) for k in started.collection.raw.shape[1:])
     lines = [f"data     {escape(r.data.source)}: {n:,} samples of {shape}{classes}; {n - started.training:,} held out"]
     lines += [_finding(f) for f in started.collection.findings if f.severity != "note"]
+    lines += [] if started.resumed.step else _few_held_out(n, n - started.training)
     lines += [BALANCED] if r.data.balance else []
     g, d = started.parameters
     lines.append(f"networks {r.network.name}, generator {_count(g)} and discriminator {_count(d)} parameters, latent {r.network.latent}")
@@ -973,6 +987,17 @@ def _pair(first: float | None, second: float | None, between: str) -> str:
     return f"{first:.3g}" if first == second else f"{first:.3g} {between} {second:.3g}"
 
 
+def _few_held_out(count: int, held: int) -> list[str]:
+    """A line where so few samples were held out that the run could not be judged by them; it would come too late behind the run."""
+    from gansmith.metrics.judgement import LEAST
+
+    if not 0 < held < LEAST:
+        return []
+    share = math.ceil(150 * LEAST / count) / 100  # half as many again, for the split is by chance
+    mend = f"set data.held_out={share:g}" if share <= 0.5 else "keep other real data for its --against"
+    return [f"note     {held} held-out samples are too few for 'gansmith evaluate', which needs {LEAST}: {mend}"]
+
+
 def _finding(finding: Finding) -> str:
     kind = "note" if finding.severity == "note" else "warning"
     return f"{kind:8} {finding.code} {escape(finding.message)} {escape(finding.advice)}".rstrip()
@@ -988,9 +1013,10 @@ def _show(found: Description) -> None:
             out.print(f"{name.replace('_', ' '):8} {escape(words)}")
     if "columns" in found.facts:
         _show_columns(found.facts["columns"])
-    for finding in found.findings:
-        out.print(_finding(finding))
-    if not found.findings:
+    told = [*map(_finding, found.findings), *_few_held_out(found.count, found.count - found.training)]
+    for line in told:
+        out.print(line)
+    if not told:
         out.print("no problems were found")
     forecast = found.forecast
     if forecast is not None:

@@ -72,12 +72,14 @@ def sample(
         raise ConfigError(f"truncation is {truncation}; it must be above 0, up to 1 (1: no truncation).")
     if interpolate and latents is not None:
         raise ConfigError("walks are between random latents, but latents were given. Leave one of the two out.")
+    source = load(run, generator)
+    labels = _asked(label, source)
+    if not source.card.layout.given:
+        source.labels(1, labels, seed)  # an unknown label is told before a file is made
     target = free(out)
     ending = target.suffix.lower()
     if grid and ending in (ARCHIVE, *rows.FILES):
         free(target.with_suffix(".png"))
-    source = load(run, generator)
-    labels = _asked(label, source)
     if source.card.layout.given:
         if interpolate or latents is not None or ending == ARCHIVE:
             raise ConfigError("tables support no walks, no given latents and no .npz. Give a folder as -o, or a .csv or .parquet.")
@@ -102,7 +104,6 @@ def sample(
         else:
             starts = range(world.rank * CHUNK, total, world.size * CHUNK)
             chunks = (_chunk(source, start, min(CHUNK, total - start), labels, seed, truncation, given) for start in starts)
-            source.labels(1, labels, seed)  # an unknown label is told before a file is made
         conditions = {"run": str(run), "seed": seed, "truncation": truncation, "interpolate": interpolate, "count": total}
         if latents is not None:
             conditions["latents"] = str(latents)

@@ -40,7 +40,6 @@ ALIKE: dict[str, Any] = {
     "machine.threads": 1,
     "machine.workers": 1,
     "run.guard": False,  # what goes wrong is what one wants to see
-    "penalty.form": "exact",
     "run.batch": BATCH,
     "run.previews": 0,
     "run.looks": 0,
@@ -55,6 +54,7 @@ SMALL: dict[str, Any] = {
     "optimiser.lr_generator": 3e-3,
     "optimiser.lr_discriminator": 3e-3,
     "optimiser.lr_end": 0.02,
+    "optimiser.lr_power": 1.0,  # rates that fall sooner would end the minimax game before it collapses
     "optimiser.beta2_end": 0.999,
 }
 SAMPLES = {"ring": 512_000, "grid": 512_000, "sines": 128_000}

@@ -159,7 +159,7 @@ def describe_duplicates(groups: Sequence[np.ndarray], names: Sequence[str], coun
     if not extra:
         return fact, []
     message = f"{extra:,} of {count:,} pictures are exact duplicates, for example {examples[0][1]} repeats {examples[0][0]}."
-    advice = "They do no harm, because duplicates stay on one side of the split; remove them if they are unintended."
+    advice = "They stay on one side of the split, so scores are right, but they are learned more often. Remove them if they are unintended."
     return fact, [Finding("D102", "warning" if extra > 0.05 * count else "note", message, advice, fact)]
 
 
