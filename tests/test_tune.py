@@ -368,7 +368,7 @@ def test_rows_are_measured_by_how_surely_they_are_told_apart() -> None:
 # --- what a sample costs ------------------------------------------------------------------------------------------------------
 
 
-def test_the_cost_is_the_median_of_what_the_steps_took() -> None:
+def test_the_cost_is_the_least_that_steps_took() -> None:
     meter = cost.Meter(iter([10.0, 10.1, 10.2, 10.8, 10.9, 11.1]).__next__)
     ticks: list[Any] = [SimpleNamespace(seen=100 * i) for i in range(6)]
     for tick in ticks[:5]:
@@ -403,7 +403,17 @@ def test_what_costs_nothing_is_not_measured_again(tmp_path: Path, monkeypatch: p
     assert costs()({"network.width": 16}) == pytest.approx(2 * default)
     assert costs()({"network.width": 16, "run.batch": 128}) == pytest.approx(4 * default)
     assert costs()({}) == default
-    assert asked == [0, 16, 16]
+    assert asked == [0, 16, 0, 16, 0]
+
+
+@pytest.mark.parametrize("slower", [1.0, 3.0])
+def test_settings_are_set_beside_the_default_where_and_when_they_are_measured(slower: float, tmp_path: Path, monkeypatch: Any) -> None:
+    here = 1.0
+    monkeypatch.setattr(cost, "measured", lambda recipe, *others: here * (recipe.network.width or 8))
+    costs = cost.Costs(tmp_path / "costs.json", Recipe(), {}, {"network.width": 8}, 64, None)
+    default = costs({})
+    here = slower  # as where another process has come to share the machine
+    assert costs({"network.width": 16}) == pytest.approx(2 * default)
 
 
 # --- what was found ---------------------------------------------------------------------------------------------------------

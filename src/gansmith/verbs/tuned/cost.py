@@ -7,7 +7,6 @@ no two would be alike; bounded by samples, each is the same on a busy machine as
 from __future__ import annotations
 
 import json
-import statistics
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -23,7 +22,7 @@ from gansmith.verbs.playing import Silent
 from gansmith.verbs.train import train
 
 FREE = ("optimiser.lr", "optimiser.beta", "average.", "augment.", "penalty.gamma", "run.burn_in")  # settings that cost nothing
-EACH, FEWEST, MOST = 2, 4, 25  # steps of a measurement, of which the median counts, and measurements
+EACH, FEWEST, MOST = 2, 4, 25  # steps of a measurement, of which the least counts, and measurements
 SECONDS = 1.0  # of processor time, after which FEWEST are enough
 SHORT: dict[str, Any] = {
     "run.minutes": None, "run.tick": EACH, "run.looks": 0, "run.exams": 0, "run.guard": False, "run.previews": 0, "run.report": False,
@@ -49,9 +48,10 @@ class Meter(Silent):
 
     @property
     def cost(self) -> float:
-        """Seconds a sample. The first tick is left out: what is done once is done before it."""
+        """Seconds a sample, the least that was found: whatever disturbs a step makes it longer. The first tick is left out: what is done
+        once is done before it."""
         pairs = zip(self.marks, self.marks[1:], strict=False)
-        return max(statistics.median((b[0] - a[0]) / (b[1] - a[1]) for a, b in pairs), 1e-12)
+        return max(min((b[0] - a[0]) / (b[1] - a[1]) for a, b in pairs), 1e-12)
 
 
 def measured(recipe: Recipe, settings: Mapping[str, Any], batch: int, data: Any) -> float:
@@ -71,16 +71,24 @@ class Costs:
         self.path, self.recipe, self.settings, self.default, self.batch, self.data = path, recipe, settings, default, batch, data
 
     def __call__(self, values: Mapping[str, Any]) -> float:
-        """Seconds that a sample costs with these values in the place of the default's."""
+        """Seconds that a sample costs with these values in the place of the default's, where the default costs what it did at first.
+
+        Whoever measures it measures the default once more beside it: a process may have another beside it, or be new, and the two are to be
+        told apart by nothing but the settings.
+        """
         other = {n: v for n, v in sorted(values.items()) if self.default.get(n) != v and not n.startswith(FREE)}
         key = json.dumps(other)
         known = self._known()
         if key not in known:
-            batch = int(other.get("run.batch", self.batch))
-            cost = measured(spaces.applied(self.recipe, other), self.settings, batch, self.data)
+            cost = self._measured(other)
+            if other:
+                cost *= self({}) / self._measured({})
             known = {**self._known(), key: cost}
             write_json(self.path, known)
         return known[key]
+
+    def _measured(self, other: Mapping[str, Any]) -> float:
+        return measured(spaces.applied(self.recipe, other), self.settings, int(other.get("run.batch", self.batch)), self.data)
 
     def _known(self) -> dict[str, float]:
         return dict(read_json(self.path)) if self.path.exists() else {}
