@@ -24,6 +24,7 @@ from gansmith.verbs.train import train
 FREE = ("optimiser.lr", "optimiser.beta", "average.", "augment.", "penalty.gamma", "run.burn_in")  # settings that cost nothing
 EACH, FEWEST, MOST = 2, 4, 25  # steps of a measurement, of which the least counts, and measurements
 SECONDS = 1.0  # of processor time, after which FEWEST are enough
+ROUNDS = 2  # of measuring the default and another in turn: the first steps of a new process are dear
 SHORT: dict[str, Any] = {
     "run.minutes": None, "run.tick": EACH, "run.looks": 0, "run.exams": 0, "run.guard": False, "run.previews": 0, "run.report": False,
     "run.tensorboard": False, "run.checkpoint_seconds": 1e9,
@@ -73,16 +74,18 @@ class Costs:
     def __call__(self, values: Mapping[str, Any]) -> float:
         """Seconds that a sample costs with these values in the place of the default's, where the default costs what it did at first.
 
-        Whoever measures it measures the default once more beside it: a process may have another beside it, or be new, and the two are to be
+        Whoever measures it measures the default again beside it: a process may have another beside it, or be new, and the two are to be
         told apart by nothing but the settings.
         """
         other = {n: v for n, v in sorted(values.items()) if self.default.get(n) != v and not n.startswith(FREE)}
         key = json.dumps(other)
         known = self._known()
         if key not in known:
-            cost = self._measured(other)
             if other:
-                cost *= self({}) / self._measured({})
+                default, its = zip(*((self._measured({}), self._measured(other)) for _ in range(ROUNDS)), strict=True)
+                cost = self({}) * min(its) / min(default)
+            else:
+                cost = self._measured({})
             known = {**self._known(), key: cost}
             write_json(self.path, known)
         return known[key]
