@@ -566,6 +566,14 @@ def test_a_misuse_leads_to_the_help_of_the_command(words: list[str], told: str, 
     assert_one_sentence(say(*words), told)
 
 
+def test_a_finding_is_explained_in_words_that_can_be_piped(say: Say) -> None:
+    code, out, err = say("explain", "h204")
+    assert (code, err) == (0, "")
+    assert out.startswith("### H204 The discriminator overfits\n")
+    assert "**The guard**" in out
+    assert_one_sentence(say("explain", "H999"), "there is no finding 'H999'")
+
+
 def test_help_names_every_command(say: Say) -> None:
     code, out, _ = say("--help")
     assert code == 0

@@ -139,7 +139,7 @@ def test_a_diagnosis_is_plain_values_too(run: RunFolder) -> None:
     found = json.loads(json.dumps(gansmith.diagnose(run.path).to_dict()))
     (first, *_) = found["findings"]
     assert (first["code"], first["severity"], first["title"]) == ("H204", "severe", "The discriminator overfits")
-    assert first["explained"] == "docs/diagnose.md#h204-the-discriminator-overfits"
+    assert first["explained"] == "gansmith explain H204"
     assert first["evidence"]["wins_train"] == 0.97
     assert found["not_applicable"] == {"H218": "none were held out."}
     assert (found["recorded"]["state"], found["recorded"]["examinations"]) == ("finished", 20)
@@ -372,7 +372,7 @@ def test_the_command_tells_the_worst_first(run: RunFolder, said: Said) -> None:
     parts = (
         "run      ", "finished, 6.4k real samples seen, 20 examinations",
         "severe   H204 The discriminator overfits", "It tells training samples apart.", "  seen   wins train 0.97",
-        "  change Set augment.strength=0.8.", "  read   docs/diagnose.md#h204-the-discriminator-overfits", "warning  H221", "note     H217",
+        "  change Set augment.strength=0.8.", "  read   gansmith explain H204", "warning  H221", "note     H217",
         "back     H207 The gradient explodes", "went back to step 160",
         "checks   2 checks found a problem", "--all lists them", "charts   ",
     )  # fmt: skip

@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 
 from gansmith import config
 from gansmith.config import Recipe
+from gansmith.errors import ConfigError
+from gansmith.health import manual
 from gansmith.health.checks import CAUSES, CHECKS, ONLY_CERTAIN, Check, examine, findings
 from gansmith.health.checks import thresholds as limit
 from gansmith.health.history import History, between, lately, number, numbers, typical
@@ -285,8 +287,22 @@ class TestWords:
     def test_codes_are_all_there_and_stable(self) -> None:
         assert sorted(CODES) == [f"H{n}" for n in range(201, 224)]
 
-    def test_an_anchor_is_that_of_the_heading(self) -> None:
-        assert Check("H205", "The discriminator wins", BY_CODE["H205"].look).anchor == "h205-the-discriminator-wins"
+    @pytest.mark.parametrize("check", CHECKS, ids=lambda c: c.code)
+    def test_a_section_is_that_of_the_code_and_ends_before_the_next(self, check: Check) -> None:
+        told = manual.section(check.code.lower())
+        assert told.startswith(f"### {check.code} {check.title}\n")
+        assert "**What it is.**" in told
+        assert "**What to do.**" in told
+        assert told.count("\n#") == 0
+
+    def test_a_code_that_there_is_not_is_refused_with_a_near_one(self) -> None:
+        with pytest.raises(ConfigError, match=r"no finding 'H24' of a run; did you mean 'H2\d4'"):
+            manual.section("H24")
+
+    def test_an_installed_package_has_the_page_beside_it(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        (tmp_path / manual.PAGE).write_text("### H204 As installed\n\ntext\n\n## Next\n")
+        monkeypatch.setattr(manual, "files", lambda package: tmp_path)
+        assert manual.section("H204") == "### H204 As installed\n\ntext\n"
 
     def test_advice_names_settings_that_there_are(self) -> None:
         known, groups = set(config.names()), {name.partition(".")[0] for name in config.names()}

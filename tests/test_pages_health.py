@@ -454,7 +454,7 @@ def test_a_page_tells_what_is_wrong_the_worst_first(name: str, html: dict[str, s
     assert places == sorted(places)
     assert "wins train" in said
     assert "classes –" not in said  # evidence that says nothing
-    assert "docs/diagnose.md#h204-the-discriminator-overfits" in said
+    assert "gansmith explain H204" in said
     assert NASTY in said
 
 

@@ -599,6 +599,20 @@ def diagnose(
         _show_diagnosis(found, every)
 
 
+@app.command()
+def explain(code: Annotated[str, typer.Argument(help="The code of a finding, as 'gansmith diagnose' prints it: H204.")]) -> None:
+    """Explain a finding: what it is, how it is seen, what to do, and what the guard does."""
+    from rich.markdown import Markdown
+
+    from gansmith.health.manual import section
+
+    text = section(code)
+    if out.is_terminal:
+        out.print(Markdown(text, hyperlinks=False))
+    else:
+        typer.echo(text, nl=False)
+
+
 def _show_diagnosis(found: Diagnosis, every: bool) -> None:
     from gansmith.pages.health import evidence, explained, taken_back, titled
     from gansmith.pages.words import capital

@@ -12,7 +12,6 @@ from gansmith.pages.words import plain
 from gansmith.records import Clear, Finding, NotApplicable, Outcome, as_typed
 
 Line = Mapping[str, Any]
-PAGE = "docs/diagnose.md"  # tells of every illness
 CHECKS = {check.code: check for check in checks.CHECKS}
 SAID = {"severe": "Severe", "warning": "Warning", "note": "Note"}
 MARKS = {"severe": "✕", "warning": "⚠", "note": "•"}  # so that colour never speaks alone
@@ -124,8 +123,8 @@ def titled(code: str) -> str:
 
 
 def explained(code: str) -> str:
-    """Where an illness is explained; '' of a code that this gansmith does not know."""
-    return f"{PAGE}#{CHECKS[code].anchor}" if code in CHECKS else ""
+    """The command that explains an illness; '' of a code that this gansmith does not know."""
+    return f"gansmith explain {code}" if code in CHECKS else ""
 
 
 def evidence(finding: Finding) -> list[tuple[str, str]]:

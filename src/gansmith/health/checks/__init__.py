@@ -20,11 +20,6 @@ class Check:
     title: str  # of its section in docs/diagnose.md
     look: Look
 
-    @property
-    def anchor(self) -> str:
-        """Of that section, as the page numbers its headings: "h205-the-discriminator-wins"."""
-        return f"{self.code} {self.title}".lower().replace(" ", "-")
-
 
 # among findings of one severity those are told first that say most: causes, then what is seen of the game and the samples
 CHECKS: tuple[Check, ...] = (
