@@ -48,7 +48,7 @@ def care(data: str, seconds: float) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         short = {"run.report": False, "run.looks": 0, "run.previews": 0}
         whole = gansmith.train(data, settings=ONE_CORE | short | {"run.minutes": 0.01}, runs=folder).recipe  # for what was chosen
-        chosen = {k: v for k, v in config.flat(whole).items() if k.startswith(("network.", "machine.", "penalty.form"))}
+        chosen = {k: v for k, v in config.flat(whole).items() if k.startswith(("network.", "machine."))}
         spent = Spent()
         calls = Examiner.__call__, Guard.__call__
         Examiner.__call__, Guard.__call__ = spent.of(calls[0]), spent.of(calls[1])  # type: ignore[method-assign]

@@ -558,6 +558,7 @@ def test_a_pipe_gets_plain_lines(variables: dict[str, str], tmp_path: Path) -> N
         ),
         (["tune", "digits", "--gamma", "1"], r"It is a setting: --set penalty\.gamma=VALUE\. See gansmith tune --help"),
         (["train", "digits", "--nosuch"], r"No such option: --nosuch[^I]* See gansmith train --help"),
+        (["describe", "digits", "--name", "x"], r"No such option: --name[^I]* See gansmith describe --help"),
         (["evaluate", "runs/x", "--gamma", "1"], r"No such option: --gamma[^I]* See gansmith evaluate --help"),
         (["nosuch"], r"No such command 'nosuch'\. See gansmith --help"),
     ],

@@ -91,10 +91,10 @@ def test_tables(text: str, name: str) -> None:
     assert found.classes == ("x", "y")
 
 
-@given(st.text(min_size=1).filter(str.strip))
-def test_a_text_of_json_lines_may_hold_any_letter(text: str) -> None:
+@given(st.text(min_size=1).filter(str.strip), st.sampled_from(["\n", "\r\n", "\r"]))
+def test_a_text_of_json_lines_may_hold_any_letter(text: str, end: str) -> None:
     lines = [json.dumps({"file_name": name, "label": text}, ensure_ascii=False) for name in NAMES]
-    assert parse("\r\n".join(lines), "labels.jsonl") == [(name, text) for name in NAMES]
+    assert parse(end.join(lines), "labels.jsonl") == [(name, text) for name in NAMES]
 
 
 def test_a_number_of_json_that_nobody_can_read_is_told() -> None:

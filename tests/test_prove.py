@@ -516,6 +516,7 @@ def test_a_run_without_labels_or_with_one_class_is_refused(tmp_path: Path, monke
         ({"per_class": 10}, ConfigError, "are lists of numbers.*found 10 and"),
         ({"per_class": "all"}, ConfigError, "are lists of numbers.*found 'all' and"),
         ({"ratios": 2}, ConfigError, "are lists of numbers.*and 2"),
+        ({"ratios": "1,10"}, ConfigError, "are lists of numbers.*and '1,10'"),
         ({"per_class": [1000]}, DataError, r"1,000 real samples of each class.*at most 1\d\d"),
         ({"rare": "wrong"}, ConfigError, "there is no class 'wrong'"),
         ({"ratios": [0]}, ConfigError, "above 0"),

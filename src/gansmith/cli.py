@@ -107,8 +107,8 @@ def _by_set(error: Exception) -> str:
     word, context = getattr(error, "option_name", "").lstrip("-").replace("-", "_"), getattr(error, "ctx", None)
     if not word or context is None or not any("--set" in option.opts for option in context.command.params):
         return ""
-    found = next((name for name in names() if f"{word}.name" == name or name.endswith(f".{word}")), None)
-    return f" It is a setting: --set {found}=VALUE." if found else ""
+    found = [name for name in names() if f"{word}.name" == name or name.endswith(f".{word}")]
+    return f" It is a setting: --set {found[0]}=VALUE." if len(found) == 1 else ""  # --name may be meant for the run
 
 
 @app.command()

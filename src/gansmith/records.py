@@ -102,7 +102,7 @@ class Score:
     copy     samples of the training set itself: perfect, and not original
     noise    samples without structure
     smote    of tables: rows between training rows and their neighbours, which a generator must beat to be worth its training
-    reliable whether the controls came out in the order they must; a score that is not decides nothing
+    reliable whether the controls came out in the order they must; where not, it can only tell that samples are worse than any
     """
 
     metric: str  # "frechet distance", "precision", ...

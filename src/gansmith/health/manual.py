@@ -15,7 +15,7 @@ PAGE = "diagnose.md"  # beside this module where it was installed; a clone has i
 def section(code: str) -> str:
     """The section of a code such as H204, in Markdown. ConfigError for a code that there is not."""
     wanted = code.strip().upper()
-    if wanted not in (known := [check.code for check in CHECKS]):
+    if wanted not in (known := sorted(check.code for check in CHECKS)):
         raise ConfigError(f"there is no finding {code!r} of a run; {nearest(wanted, known)}")
     found = re.search(rf"^### {wanted} .*?(?=^##|\Z)", _page(), re.MULTILINE | re.DOTALL)
     assert found  # a test holds the page to the checks

@@ -3,7 +3,7 @@
 A number alone says nothing: a copy of the training set has the best distance there is, and some metrics like noise. So each is also
 taken of held-out real samples (the floor: as good as samples can be), of copies of training samples (must look faithful and not
 original) and of shuffled numbers (must look like nothing). A metric whose controls come out in the wrong order, or too close together to be
-told apart, decides nothing.
+told apart, decides nothing, but that samples clearly below both held-out and shuffled ones are bad.
 
 Faithful and diverse are judged against a part of the training samples, as many as there are generated ones; original against all.
 """

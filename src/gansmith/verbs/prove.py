@@ -144,7 +144,7 @@ def prove(
     few = _rare(rare)
     try:
         schemes = [Scheme(n, float(r), few) for n in per_class for r in ratios]
-    except TypeError:
+    except (TypeError, ValueError):
         raise ConfigError(
             f"per_class and ratios are lists of numbers, such as [10, None] and [1, 10]; found {per_class!r} and {ratios!r}."
         ) from None

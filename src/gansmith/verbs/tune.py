@@ -107,8 +107,8 @@ def tune(
     resume          the folder of a search to resume; only minutes, trials and jobs may then change
 
     The first trial is the automatic recipe. Each is trained without the part of the data that `train` holds out and without another part,
-    on which it is measured. The best one and the default are then trained again with at least five seeds, and measured on the first part,
-    which nothing has seen. The settings found win only if the interval of the difference lies above zero.
+    on which it is measured. The best one and the default are then trained again with at least five seeds (three if time is short), and
+    measured on the first part, which nothing has seen. The settings found win only if the interval of the difference lies above zero.
 
     Ctrl-C stops; what is finished is kept. ConfigError, DataError, RunError, StorageError; MissingExtra without the extra 'tune'.
     """

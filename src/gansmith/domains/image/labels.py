@@ -137,7 +137,8 @@ def parse(text: str, name: str, several: bool = False) -> list[tuple[str, Any]]:
         if ending == ".csv":
             rows: Any = list(csv.DictReader(io.StringIO(text.removeprefix("\ufeff"), newline=""), delimiter=_delimiter(text)))
         elif ending == ".jsonl":
-            rows = [json.loads(line) for line in text.split("\n") if line.strip()]  # a text may hold what else ends a line
+            lines = text.replace("\r", "\n").split("\n")  # a text may hold what else ends a line
+            rows = [json.loads(line) for line in lines if line.strip()]
         else:
             rows = json.loads(text)
     except (csv.Error, ValueError) as error:

@@ -26,7 +26,7 @@ EACH, FEWEST, MOST = 2, 4, 25  # steps of a measurement, of which the least coun
 SECONDS = 1.0  # of processor time, after which FEWEST are enough
 ROUNDS = 2  # of measuring the default and another in turn: the first steps of a new process are dear
 SHORT: dict[str, Any] = {
-    "run.minutes": None, "run.tick": EACH, "run.looks": 0, "run.exams": 0, "run.guard": False, "run.previews": 0, "run.report": False,
+    "run.minutes": None, "run.looks": 0, "run.exams": 0, "run.guard": False, "run.previews": 0, "run.report": False,
     "run.tensorboard": False, "run.checkpoint_seconds": 1e9,
 }  # fmt: skip
 
@@ -58,9 +58,10 @@ class Meter(Silent):
 def measured(recipe: Recipe, settings: Mapping[str, Any], batch: int, data: Any) -> float:
     """Seconds that a sample costs under a recipe: of the processor, elsewhere of the clock. GansmithError where it cannot be trained."""
     meter = Meter(time.process_time if settings["machine.device"] == "cpu" else time.perf_counter)
-    samples = EACH * MOST * batch * recipe.game.critics
+    each = max(EACH, recipe.penalty.every)  # so that each measurement has its penalty
+    samples = each * MOST * batch * recipe.game.critics
     with tempfile.TemporaryDirectory() as place, suppress(Enough):
-        train(data, recipe=recipe, settings={**SHORT, **settings, "run.samples": samples}, runs=place, audience=meter)
+        train(data, recipe=recipe, settings={**SHORT, **settings, "run.tick": each, "run.samples": samples}, runs=place, audience=meter)
     return meter.cost
 
 
