@@ -625,8 +625,8 @@ def test_an_interval_is_widened_in_squares() -> None:
     ("estimate", "words"),
     [
         (Estimate(0.018, 0.009, 0.026), "+1.8 points (0.9 to 2.6)"),
-        (Estimate(-0.05, -0.07, -0.03), "-5.0 points (-7.0 to -3.0)"),
-        (Estimate(-0.0001, -0.02, 0.02), "+0.0 points (-2.0 to 2.0)"),
+        (Estimate(-0.05, -0.07, -0.03), "−5.0 points (−7.0 to −3.0)"),
+        (Estimate(-0.0001, -0.02, 0.02), "+0.0 points (−2.0 to 2.0)"),
         (Estimate(0.0006, 0.0004, 0.0008), "+0.06 points (0.04 to 0.08)"),
         (Estimate(0.0, 0.0, 0.0), "+0.00 points (0.00 to 0.00)"),
     ],
@@ -665,9 +665,9 @@ def setting(
     ("low", "value", "high", "real", "answer", "sentence"),
     [
         (0.009, 0.018, 0.026, 0.8, "helps", "helps: +1.8 points (0.9 to 2.6) over real + classical"),
-        (-0.008, 0.002, 0.011, 0.8, "no measurable effect", "no measurable effect: +0.2 points (-0.8 to 1.1) over real + classical"),
+        (-0.008, 0.002, 0.011, 0.8, "no measurable effect", "no measurable effect: +0.2 points (−0.8 to 1.1) over real + classical"),
         (0.0, 0.002, 0.011, 0.8, "no measurable effect", "no measurable effect: +0.2 points (0.0 to 1.1) over real + classical"),
-        (-0.05, -0.03, -0.01, 0.8, "harms", "harms: -3.0 points (-5.0 to -1.0) over real + classical"),
+        (-0.05, -0.03, -0.01, 0.8, "harms", "harms: −3.0 points (−5.0 to −1.0) over real + classical"),
         (0.01, 0.02, 0.03, 0.9, "no measurable effect", "but real was even better, by 3.0 points"),
     ],
 )
@@ -683,7 +683,7 @@ def test_the_answer_is_forced_by_the_numbers(low: float, value: float, high: flo
     [
         (Estimate(0.03, 0.001, 0.059), 0.8, "helps", ""),
         (Estimate(0.03, 0.0, 0.06), 0.8, "no measurable effect", "noise instead of the samples gains as much"),
-        (Estimate(-0.04, -0.05, -0.03), 0.8, "no measurable effect", "-4.0 points (-5.0 to -3.0) over noise"),
+        (Estimate(-0.04, -0.05, -0.03), 0.8, "no measurable effect", "−4.0 points (−5.0 to −3.0) over noise"),
         (Estimate(0.03, 0.001, 0.059), 0.95, "no measurable effect", ", but real was even better, by 5.0 points"),
         ("ValueError: too noisy", 0.8, "no measurable effect", "but real + classical + noise failed, so it is unknown"),
     ],
@@ -711,14 +711,14 @@ UP, LEVEL, DOWN = Estimate(0.02, 0.01, 0.03), Estimate(0.0, -0.01, 0.01), Estima
     ("by_rival", "by_real", "answer", "end"),
     [
         (UP, UP, "helps", "over real + classical, and +2.0 points (1.0 to 3.0) of ROC area"),
-        (LEVEL, LEVEL, "helps", "over real + classical, and +0.0 points (-1.0 to 1.0) of ROC area"),
+        (LEVEL, LEVEL, "helps", "over real + classical, and +0.0 points (−1.0 to 1.0) of ROC area"),
         (
             DOWN,
             UP,
             "no measurable effect",
-            "than by real + classical, -2.0 points (-3.0 to -1.0) of ROC area: moving the threshold would do as much",
+            "than by real + classical, −2.0 points (−3.0 to −1.0) of ROC area: moving the threshold would do as much",
         ),
-        (UP, DOWN, "no measurable effect", "than by real, -2.0 points (-3.0 to -1.0) of ROC area: moving the threshold would do as much"),
+        (UP, DOWN, "no measurable effect", "than by real, −2.0 points (−3.0 to −1.0) of ROC area: moving the threshold would do as much"),
     ],
 )
 def test_a_gain_that_ranks_worse_is_withdrawn(by_rival: Estimate, by_real: Estimate, answer: str, end: str) -> None:

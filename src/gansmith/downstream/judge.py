@@ -107,7 +107,7 @@ def points(estimate: Estimate) -> str:
     """'+1.8 points (0.9 to 2.6)': in hundredths, with a second digit where the interval is narrow."""
     digits = 1 if estimate.high - estimate.low >= 0.005 else 2
     value, low, high = (round(100 * n, digits) + 0.0 for n in (estimate.value, estimate.low, estimate.high))
-    return f"{value:+.{digits}f} points ({low:.{digits}f} to {high:.{digits}f})"
+    return f"{value:+.{digits}f} points ({low:.{digits}f} to {high:.{digits}f})".replace("-", "−")
 
 
 def answer(arms: Mapping[str, Arm], differences: Sequence[Difference]) -> tuple[Answer, str]:
