@@ -84,7 +84,7 @@ class Lines:
     """Says what has ended."""
 
     def __init__(self) -> None:
-        self.said = 0
+        self.said: set[Any] = set()
 
     def opening(self, done: int, all: int) -> None:
         pass
@@ -96,10 +96,10 @@ class Lines:
         print(begun.folder.path, f"{begun.trials} trials so far", file=sys.stderr, flush=True)
 
     def moved(self, progress: Any) -> None:
-        ended = [*progress.trials, *progress.judged]
-        for one in ended[self.said :]:
-            print(one, file=sys.stderr, flush=True)
-        self.said = max(self.said, len(ended))
+        ended = {**{t.number: t for t in progress.trials}, **{(j.arm, j.seed): j for j in progress.judged}}
+        for key in ended.keys() - self.said:
+            print(ended[key], file=sys.stderr, flush=True)
+        self.said |= ended.keys()
 
 
 def measure(name: str, words: argparse.Namespace) -> None:
