@@ -302,7 +302,7 @@ def test_a_folder_that_cannot_be_replaced_is_refused_before_anything_is_drawn(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os.path, "ismount", lambda path: path == tmp_path / "mounted")
-    monkeypatch.setattr(verb, "load", None)
+    monkeypatch.setattr(verb, "_chunk", None)
     (tmp_path / "mounted").mkdir()
     with pytest.raises(StorageError, match=r"is a mount point.* Give a path inside it: .*mounted/new"):
         gansmith.sample(run, 2, out=tmp_path / "mounted")

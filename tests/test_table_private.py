@@ -80,7 +80,7 @@ def test_the_roundest_number_of_a_stretch(low: float, width: float, step: float 
     assert low - slack <= found <= high + slack
     if step is not None:
         assert found / step == pytest.approx(round(found / step), abs=1e-5)
-    unit = 10.0 ** math.floor(math.log10(width)) if width else 0.0
+    unit = 10.0 ** math.floor(math.log10(min(width, max(abs(low), abs(high))))) if width else 0.0  # round 0 both ends are shorter
     if unit >= (step or 0.0) and high > low and step in (None, 1.0):  # so wide a stretch has a multiple of it
         assert found / unit == pytest.approx(round(found / unit), abs=1e-5)
 

@@ -32,7 +32,7 @@ from gansmith import config
 from gansmith.config import Recipe
 from gansmith.engine import probe
 from gansmith.engine.loop import not_finite
-from gansmith.errors import ConfigError, DataError, MissingExtra, NotFinite, RunError, TrainingError
+from gansmith.errors import ConfigError, DataError, MissingExtra, NotFinite, NotFiniteData, RunError, TrainingError
 from gansmith.features.pixels import Values
 from gansmith.metrics.frechet import Moments
 from gansmith.pages import Picture, tuned
@@ -954,7 +954,7 @@ def test_a_failing_trial_is_one_of_many(stubbed: dict[str, Any], tmp_path: Path)
 def test_where_only_the_default_can_be_trained_the_search_ends_and_says_why(stubbed: dict[str, Any], tmp_path: Path) -> None:
     def score(values: Mapping[str, Any]) -> float:
         if len(stubbed["tried"]) > 1:
-            raise DataError("8 of 8 rows of the given features hold a NaN.")
+            raise NotFiniteData("8 of 8 rows of the given features hold a NaN.")
         return closeness(values)
 
     stubbed["score"] = score
