@@ -31,7 +31,7 @@ from gansmith.runs import read_json, read_tensors, write_json, write_tensors
 
 FORMAT = 1
 BLOCK = latent.BLOCK  # samples in one pass of the network, always: a sample's last bit may depend on how many are drawn beside it
-CHUNK = 16 * BLOCK  # rows of a table drawn at a time
+CHUNK = 16 * BLOCK  # samples drawn, decoded and written at a time: what is held in memory does not grow with the count
 STYLES = 16 * BLOCK  # drawn to see how far styles spread
 ROWS = 1000  # of conditions kept at most
 Label = str | Asked | Sequence[str | Asked]  # a class or columns with their values; or several of them, in turn

@@ -97,15 +97,16 @@ def tell_misuse(error: Exception) -> None:
         error.show()  # type: ignore[attr-defined]
     else:
         said, context = error.format_message().rstrip("."), error.ctx  # type: ignore[attr-defined]
-        tell(f"gansmith: {said}.{_by_set(error)} See {context.command_path if context else 'gansmith'} --help.")
+        mend = _by_set(getattr(error, "option_name", ""), context)
+        tell(f"gansmith: {said}.{mend} See {context.command_path if context else 'gansmith'} --help.")
 
 
-def _by_set(error: Exception) -> str:
+def _by_set(option: str, context: Any) -> str:
     """A sentence for an option that is no option but a setting: '--loss hinge' is '--set loss.name=hinge'."""
     from gansmith.config import names
 
-    word, context = getattr(error, "option_name", "").lstrip("-").replace("-", "_"), getattr(error, "ctx", None)
-    if not word or context is None or not any("--set" in option.opts for option in context.command.params):
+    word = option.lstrip("-").replace("-", "_")
+    if not word or context is None or not any("--set" in known.opts for known in context.command.params):
         return ""
     found = [name for name in names() if f"{word}.name" == name or name.endswith(f".{word}")]
     return f" It is a setting: --set {found[0]}=VALUE." if len(found) == 1 else ""  # --name may be meant for the run

@@ -31,12 +31,12 @@ class Needs:
     pseudo: bool = False  # latents of generated samples that are shown as real
 
     @classmethod
-    def of(cls, recipe: Recipe, layout: Layout, form: str) -> Self:
-        """The needs of a recipe whose gradient penalty is taken in this form."""
+    def of(cls, recipe: Recipe, layout: Layout) -> Self:
+        """The needs of a recipe."""
         points = penalties.PENALTIES[recipe.penalty.name].points is not None
         return cls(
             critics=recipe.game.critics,
-            directions=points or form == "finite",
+            directions=points or recipe.penalty.form == "finite",
             points=points,
             chances=augmentation.numbers if (augmentation := augmentation_of(recipe, layout)) else 0,
             views=view.numbers if (view := view_of(recipe, layout)) else 0,

@@ -78,7 +78,7 @@ class Plan:
             beta2=recipe.optimiser.beta2,
             beta2_end=recipe.optimiser.beta2_end,
             burn_in=recipe.run.burn_in,
-            needs=Needs.of(recipe, layout, recipe.penalty.form or "exact"),
+            needs=Needs.of(recipe, layout),
             strength=recipe.augment.strength or 0.0,
             rise=recipe.augment.rise or 0,
             kept=recipe.game.kept,

@@ -182,7 +182,7 @@ def best(trials: list[Trial]) -> Trial:
 def _measure(players: Players, batch: Batch, goal: Objective, recipe: Recipe, layout: Layout) -> tuple[list[torch.Tensor], float]:
     """Both players' gradients on a batch, and the seconds of a step: the median of as many as SECONDS holds, of steps with and without a
     gradient penalty where it is left out of some. The steps are those of the game at a rate of 0: no weight is changed but by clipping."""
-    needs, device = Needs.of(recipe, layout, "exact" if goal.exact else "finite"), batch.x.device
+    needs, device = Needs.of(recipe, layout), batch.x.device
     drawn = noise(needs, layout, recipe.network.latent or 1, len(batch.x) // needs.critics, 0, 0, World(device=str(device)))
     rates = Rates(recipe.penalty.gamma or 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, recipe.augment.strength or 0.0)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from torch import nn
 
-from gansmith.artefact import BLOCK, Generator, Label
+from gansmith.artefact import CHUNK, Generator, Label
 from gansmith.domains.table import TableCodec
 from gansmith.domains.table.inference_convert import convert, read_words
 from gansmith.domains.table.inference_tally import is_gap, is_marker
@@ -25,7 +25,6 @@ from gansmith.verbs.run import load
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-CHUNK = 16 * BLOCK  # rows drawn and written at a time: what is held in memory does not grow with the count
 FILES = (".csv", ".parquet")
 OTHERS = (
     *(".tsv", ".txt", ".feather", ".arrow", ".json", ".jsonl", ".xls", ".xlsx"),

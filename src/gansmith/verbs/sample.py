@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from gansmith import latent
-from gansmith.artefact import BLOCK, Generator, Label, Samples
+from gansmith.artefact import CHUNK, Generator, Label, Samples
 from gansmith.conditions import Asked, from_units
 from gansmith.engine import distribute
 from gansmith.engine.distribute import World
@@ -24,7 +24,6 @@ from gansmith.verbs import rows
 from gansmith.verbs.place import free, settle
 from gansmith.verbs.run import load
 
-CHUNK = 16 * BLOCK  # samples decoded and written at a time: what is held in memory does not grow with the count
 GRID = 256  # samples on a grid at most
 NAMED = 60  # characters of a class in the name of a file, which may have 255 bytes
 ARCHIVE = ".npz"
